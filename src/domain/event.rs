@@ -1,0 +1,434 @@
+//! Everything that happens, in the past tense. The journal is a list of these, and an incident is their fold.
+
+use super::{
+    ActCall, Alert, Approval, ApprovalId, Binding, Decision, DeliveryId, Digest, Evidence, Finding, IncidentId,
+    PhaseName, Plan, Risk, StepId, Timestamp, Values, Verdict,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Position: gap-free, in commit order, over all incidents.
+    pub seq: u64,
+    /// When it was appended.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The incident, or none for what concerns the whole daemon (the kill switch).
+    pub incident: Option<IncidentId>,
+    /// What happened.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub body: EventBody,
+    /// Hash over the previous line's hash and this line: see [`crate::journal`].
+    pub hash: Digest,
+}
+
+/// Why an incident was opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum Trigger {
+    /// An alert fired.
+    Alert,
+    /// Someone asked for a diagnosis.
+    Diagnose {
+        /// Who.
+        name: String,
+        /// What they said.
+        note: String,
+    },
+    /// Someone asked for one operation.
+    Operation {
+        /// Who.
+        name: String,
+        /// The operation.
+        operation: String,
+        /// Its arguments, checked.
+        arguments: Values,
+    },
+    /// Many targets of an environment alert at once.
+    Storm {
+        /// How many.
+        targets: usize,
+    },
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum StepOutcome {
+    /// With evidence.
+    Succeeded {
+        /// What was seen.
+        evidence: Evidence,
+    },
+    /// Without; a transient failure is tried again.
+    Failed {
+        /// What went wrong.
+        error: String,
+        /// Whether trying again may help.
+        transient: bool,
+    },
+    /// It was not run.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How a native call ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum CallOutcome {
+    /// It was done.
+    Done {
+        /// What it returned.
+        result: Values,
+    },
+    /// It was certainly not done.
+    NotDone {
+        /// Why.
+        error: String,
+    },
+    /// Nobody can tell; a person must look.
+    Unknown {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A target as a call left it: an undo that runs by itself needs it to be still so.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    /// Fields of its status.
+    pub status: Values,
+    /// Immutable identity of every instance.
+    pub identity: std::collections::BTreeMap<String, String>,
+}
+
+/// Why an undo is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoReason {
+    /// The verification did not hold.
+    VerifyFailed,
+    /// Only a part of the calls was done.
+    Incomplete,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum EventBody {
+    /// A delivery brought alerts for this incident.
+    AlertsReceived {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// The sender group.
+        sender: String,
+        /// Firing or resolved.
+        alerts: Vec<Alert>,
+    },
+    /// A unit of work began.
+    IncidentOpened {
+        /// Where.
+        environment: String,
+        /// The resolved target, if one was.
+        target: Option<String>,
+        /// What joins alerts into this incident.
+        group_key: String,
+        /// For people.
+        title: String,
+        /// The most severe alert's.
+        severity: String,
+        /// Why.
+        trigger: Trigger,
+        /// Digest of the configuration that it is pinned to.
+        config: Digest,
+        /// The closed incident that this one follows up.
+        follows: Option<IncidentId>,
+        /// Why only reading is allowed here, if so (labels that name two targets, a target that is unknown).
+        read_only: Option<String>,
+    },
+    /// A dependency has an open incident: mutations wait for it.
+    WaitingStarted {
+        /// The dependency's incident.
+        on: IncidentId,
+        /// The dependency.
+        dependency: String,
+    },
+    /// The dependency's incident closed; it is diagnosed again.
+    WaitingEnded {
+        /// The dependency's incident.
+        on: IncidentId,
+    },
+    /// A plan, or a revision that replaces what remained.
+    PlanMade {
+        /// The plan.
+        plan: Plan,
+        /// Why now.
+        reason: String,
+    },
+    /// An attempt at a reading step began.
+    StepStarted {
+        /// The step.
+        step: StepId,
+        /// From 1.
+        attempt: u32,
+    },
+    /// An attempt ended, or the step was skipped.
+    StepFinished {
+        /// The step.
+        step: StepId,
+        /// From 1.
+        attempt: u32,
+        /// How.
+        outcome: StepOutcome,
+        /// How long it took.
+        milliseconds: u64,
+    },
+    /// Every step of the phase ended, and what they showed was judged.
+    PhaseFinished {
+        /// Of which plan.
+        revision: u32,
+        /// Which.
+        phase: PhaseName,
+    },
+    /// A claim was made.
+    FindingMade {
+        /// The claim.
+        finding: Finding,
+    },
+    /// A remedy is known, but only people can apply it.
+    RemedyManual {
+        /// Remedy id.
+        remedy: String,
+        /// What to do.
+        instructions: String,
+        /// Why oncalld does not do it.
+        reason: String,
+    },
+    /// A mutating step was translated against the live environment.
+    StepPrepared {
+        /// The step.
+        step: StepId,
+        /// Exactly what would be sent.
+        binding: Binding,
+        /// Highest of the declared, raised and intrinsic risks.
+        risk: Risk,
+        /// State before.
+        before: Values,
+        /// What would change, for people.
+        diff: Vec<String>,
+    },
+    /// A mutating step could not be made ready.
+    PrepareFailed {
+        /// The step.
+        step: StepId,
+        /// What went wrong.
+        error: String,
+        /// Whether trying again may help.
+        transient: bool,
+    },
+    /// The gate decided.
+    GateDecided {
+        /// The step.
+        step: StepId,
+        /// What was decided.
+        decision: GateDecision,
+        /// The rule that decided.
+        rule: String,
+        /// In words.
+        reason: String,
+    },
+    /// People are asked.
+    ApprovalRequested {
+        /// The request.
+        approval: Approval,
+    },
+    /// Someone decided.
+    ApprovalDecided {
+        /// The request.
+        approval: ApprovalId,
+        /// What.
+        decision: Decision,
+        /// Who.
+        by: String,
+        /// What they said.
+        comment: Option<String>,
+    },
+    /// Nobody decided in time.
+    ApprovalExpired {
+        /// The request.
+        approval: ApprovalId,
+    },
+    /// What it was about has changed.
+    ApprovalVoided {
+        /// The request.
+        approval: ApprovalId,
+        /// How.
+        reason: String,
+    },
+    /// About to send: durable before anything is sent, and consumes the approval.
+    CallIntended {
+        /// The step.
+        step: StepId,
+        /// Position in the binding's calls.
+        index: usize,
+        /// Whether this is the call's undo.
+        undo: bool,
+        /// Exactly what is sent.
+        call: ActCall,
+        /// The process that may send it; another one may only probe.
+        process: String,
+        /// The approval that allowed it.
+        approval: Option<ApprovalId>,
+        /// State just before, for the probe.
+        before: Values,
+    },
+    /// What came of it.
+    CallFinished {
+        /// The step.
+        step: StepId,
+        /// Position in the binding's calls.
+        index: usize,
+        /// Whether this is the call's undo.
+        undo: bool,
+        /// How.
+        outcome: CallOutcome,
+        /// Whether that was found out by a probe after a crash.
+        probed: bool,
+        /// The target as the call left it, if it could be read.
+        left: Option<Left>,
+    },
+    /// The remedy's effect was checked through its soak.
+    VerifyFinished {
+        /// The step.
+        step: StepId,
+        /// Whether the operation's own criterion held throughout.
+        held: bool,
+        /// What an independent signal, sampled after the action, says; none where there is none.
+        independent: Option<bool>,
+        /// In words.
+        detail: String,
+        /// The last sample.
+        evidence: Option<Evidence>,
+    },
+    /// An undo is wanted.
+    UndoRequested {
+        /// The step.
+        step: StepId,
+        /// Why.
+        reason: UndoReason,
+        /// Whether the target is exactly as the action left it, and worse than before.
+        clean: bool,
+    },
+    /// The undo was done, or it turned out that it cannot be.
+    UndoFinished {
+        /// The step.
+        step: StepId,
+        /// Whether everything was taken back.
+        undone: bool,
+        /// In words.
+        detail: String,
+    },
+    /// The target was read again after its alerts resolved, or while escalated.
+    TargetRechecked {
+        /// Whether it is healthy; none if that cannot be told.
+        healthy: Option<bool>,
+        /// In words.
+        detail: String,
+    },
+    /// How it ended.
+    VerdictReached {
+        /// The verdict.
+        verdict: Verdict,
+        /// Why.
+        reason: String,
+        /// Evidence that it rests on.
+        cites: Vec<StepId>,
+    },
+    /// People must look.
+    IncidentEscalated {
+        /// Why.
+        reason: String,
+    },
+    /// Someone took the wheel: nothing further runs.
+    IncidentTakenOver {
+        /// Who.
+        by: String,
+    },
+    /// The wheel was given back.
+    IncidentReleased {
+        /// Who.
+        by: String,
+    },
+    /// Someone said something.
+    CommentAdded {
+        /// Who.
+        by: String,
+        /// What.
+        text: String,
+    },
+    /// Work ended.
+    IncidentClosed {
+        /// Who, or none if oncalld did.
+        by: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// A page or webhook went out, or did not.
+    NotificationFinished {
+        /// Channel.
+        channel: String,
+        /// What it was about: `approval:apr_…`, `escalation:1`.
+        subject: String,
+        /// Why it failed, if it did.
+        error: Option<String>,
+    },
+    /// The kill switch was thrown or reset.
+    KillSwitchSet {
+        /// Whether mutations are stopped now.
+        on: bool,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The gate's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GateDecision {
+    /// Go ahead.
+    Run,
+    /// A person must decide.
+    Ask,
+    /// No.
+    Refuse,
+}
+
+impl GateDecision {
+    /// As in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Ask => "ask",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+impl EventBody {
+    /// The kind, as in the API: `incident_opened`.
+    pub fn kind(&self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(fields)) => {
+                fields.get("kind").and_then(|kind| kind.as_str()).unwrap_or("unknown").to_owned()
+            }
+            _ => "unknown".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! An incident: the fold of its events, and what the API shows.
+
+use super::{
+    Alert, Approval, ApprovalId, Binding, CallOutcome, Cause, Digest, Evidence, Finding, GateDecision, IncidentId,
+    Left, PhaseName, Plan, Risk, Step, Timestamp, Trigger, UndoReason, Values, Verdict,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use utoipa::ToSchema;
+
+/// What an incident is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentState {
+    /// Nothing was done yet.
+    Open,
+    /// A plan is being made.
+    Planning,
+    /// Reading steps run.
+    Diagnosing,
+    /// The cause is looked for or treated in a dependency's incident.
+    Waiting,
+    /// People are asked.
+    AwaitingApproval,
+    /// Native calls are being sent.
+    Remediating,
+    /// The effect is being checked.
+    Validating,
+    /// The effect is being taken back.
+    Undoing,
+    /// A person has the wheel.
+    TakenOver,
+    /// A person must look; it re-notifies until someone closes it or a healthy re-check does.
+    Escalated,
+    /// Done.
+    Closed,
+}
+
+impl IncidentState {
+    /// As in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Planning => "planning",
+            Self::Diagnosing => "diagnosing",
+            Self::Waiting => "waiting",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Remediating => "remediating",
+            Self::Validating => "validating",
+            Self::Undoing => "undoing",
+            Self::TakenOver => "taken_over",
+            Self::Escalated => "escalated",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl fmt::Display for IncidentState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Everything known of an incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Incident {
+    /// Its identifier.
+    pub id: IncidentId,
+    /// What it is doing.
+    pub state: IncidentState,
+    /// Environment.
+    pub environment: String,
+    /// Canonical target; null where none resolved.
+    pub service: Option<String>,
+    /// Environment and target, or the sender's group where no target resolved.
+    pub group_key: String,
+    /// The most severe alert's.
+    pub severity: String,
+    /// For people.
+    pub title: String,
+    /// Why it was opened.
+    #[schema(value_type = Object)]
+    pub trigger: Trigger,
+    /// Configuration that it is pinned to.
+    pub config: Digest,
+    /// The closed incident that this one follows up.
+    pub follows: Option<IncidentId>,
+    /// Why only reading is allowed, if so.
+    pub read_only: Option<String>,
+    /// Alerts, as last reported.
+    pub alerts: Vec<Alert>,
+    /// The current plan.
+    pub plan: Option<Plan>,
+    /// The plan revision that the present diagnosis began with; what older ones saw no longer counts.
+    pub diagnosed_since: u32,
+    /// Phases of the current plan that are finished.
+    pub finished_phases: Vec<PhaseName>,
+    /// Steps of all plan revisions, in order.
+    pub steps: Vec<StepRecord>,
+    /// Claims.
+    pub findings: Vec<Finding>,
+    /// The cause with the highest confidence.
+    pub cause: Option<Cause>,
+    /// Remedies that only people can apply.
+    pub manual: Vec<ManualRemedy>,
+    /// Requests for decisions.
+    pub approvals: Vec<Approval>,
+    /// The dependency's incident that this one waits for.
+    pub waiting_on: Option<IncidentId>,
+    /// How it ended.
+    pub verdict: Option<Verdict>,
+    /// Why.
+    pub verdict_reason: String,
+    /// Who has the wheel.
+    pub taken_over_by: Option<String>,
+    /// Why people must look, if they must.
+    pub escalated: Option<String>,
+    /// How often people were told of the escalation.
+    pub escalations: u32,
+    /// Subjects of notifications that went out (or failed for good), with the time.
+    #[schema(value_type = Object)]
+    pub notified: std::collections::BTreeMap<String, Timestamp>,
+    /// What the last re-check of a resolved alert's target said, and when.
+    pub recheck: Option<Recheck>,
+    /// What people said.
+    pub comments: Vec<Comment>,
+    /// When it was opened.
+    #[schema(value_type = String, format = DateTime)]
+    pub opened_at: Timestamp,
+    /// When it was closed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub closed_at: Option<Timestamp>,
+    /// Its last event.
+    pub seq: u64,
+    /// When that was.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+/// A step with what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StepRecord {
+    /// Phase.
+    pub phase: PhaseName,
+    /// The step.
+    pub step: Step,
+    /// Where it stands.
+    pub status: StepStatus,
+    /// Attempts so far.
+    pub attempt: u32,
+    /// When the last attempt began.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Timestamp>,
+    /// What a reading step saw.
+    pub evidence: Option<Evidence>,
+    /// Why it failed or was skipped.
+    pub error: Option<String>,
+    /// What a mutating step did.
+    pub action: Option<Action>,
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// Not begun.
+    Pending,
+    /// Under way.
+    Running,
+    /// Failed in a way that may pass; it will be tried again.
+    Retrying,
+    /// Done; for a remedy: verified.
+    Succeeded,
+    /// Not done, or it did not help.
+    Failed,
+    /// Not run: not needed any more, refused, denied.
+    Skipped,
+}
+
+impl StepStatus {
+    /// Nothing more will come of it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped)
+    }
+}
+
+/// The life of a mutating step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Action {
+    /// Exactly what would be, or was, sent.
+    #[schema(value_type = Object)]
+    pub binding: Binding,
+    /// Its digest.
+    pub digest: Digest,
+    /// Commands that a person would type.
+    pub commands: Vec<String>,
+    /// Effective risk.
+    pub risk: Risk,
+    /// State before.
+    #[schema(value_type = Object)]
+    pub before: Values,
+    /// What changes.
+    pub diff: Vec<String>,
+    /// The gate's last decision.
+    pub gate: Option<GateRecord>,
+    /// The request for a decision on it.
+    pub approval: Option<ApprovalId>,
+    /// What was sent, in order.
+    pub calls: Vec<CallRecord>,
+    /// What was sent to take it back, in order.
+    pub undo_calls: Vec<CallRecord>,
+    /// The check of its effect.
+    pub verify: Option<VerifyRecord>,
+    /// Why an undo is wanted, and whether the target is as the action left it.
+    pub undo_wanted: Option<UndoWanted>,
+    /// Whether everything was taken back, and a detail.
+    pub undone: Option<bool>,
+}
+
+/// What the gate said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GateRecord {
+    /// Run, ask or refuse.
+    pub decision: GateDecision,
+    /// Which rule.
+    pub rule: String,
+    /// In words.
+    pub reason: String,
+}
+
+/// One native call of an action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CallRecord {
+    /// Position in the binding.
+    pub index: usize,
+    /// As a person would type it.
+    pub command: String,
+    /// When the intent was made durable.
+    #[schema(value_type = String, format = DateTime)]
+    pub intended_at: Timestamp,
+    /// The process that may send it.
+    pub process: String,
+    /// What came of it; none while nobody knows.
+    #[schema(value_type = Option<Object>)]
+    pub outcome: Option<CallOutcome>,
+    /// Whether that was found out by a probe.
+    pub probed: bool,
+    /// The target as the call left it, if it could be read.
+    #[schema(value_type = Option<Object>)]
+    pub left: Option<Left>,
+}
+
+/// The check of an action's effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VerifyRecord {
+    /// Whether the criterion held through the soak.
+    pub held: bool,
+    /// What an independent signal says.
+    pub independent: Option<bool>,
+    /// In words.
+    pub detail: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+/// An undo that is wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UndoWanted {
+    /// Why.
+    #[schema(value_type = String)]
+    pub reason: UndoReason,
+    /// Whether the target is exactly as the action left it and worse than before.
+    pub clean: bool,
+}
+
+/// A remedy for people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ManualRemedy {
+    /// Remedy id.
+    pub remedy: String,
+    /// What to do.
+    pub instructions: String,
+    /// Why oncalld does not do it.
+    pub reason: String,
+}
+
+/// A reading of the target after its alerts resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Recheck {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Whether it is healthy.
+    pub healthy: Option<bool>,
+    /// In words.
+    pub detail: String,
+}
+
+/// What someone said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Comment {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What.
+    pub text: String,
+}

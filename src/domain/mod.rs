@@ -1,0 +1,45 @@
+//! The values that everything else passes around.
+//!
+//! Plain data: no I/O, no clock, no randomness, and nothing of the layers above. One type per hop of the flow:
+//!
+//! ```text
+//! Alert ─► Incident ─► Plan ─► Step ─► ReadCall | ActCall ─► Evidence ─► Finding ─► Verdict
+//!                                   every fact in between is an Event
+//! ```
+
+mod alert;
+mod approval;
+mod call;
+mod event;
+mod evidence;
+mod id;
+mod incident;
+mod inventory;
+mod message;
+mod plan;
+mod redact;
+mod shape;
+mod units;
+
+pub use alert::{Alert, AlertStatus, Delivery, Labels, SenderKind};
+pub use approval::{Approval, ApprovalState, Binding, Decision, PreparedCall};
+pub use call::{ActCall, CallError, CallSpec, Effect, FieldSpec, ReadCall, spec_of};
+pub use event::{CallOutcome, Event, EventBody, GateDecision, Left, StepOutcome, Trigger, UndoReason};
+pub use evidence::{Cause, Evidence, Finding, Verdict};
+pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
+pub use incident::{
+    Action, CallRecord, Comment, GateRecord, Incident, IncidentState, ManualRemedy, Recheck, StepRecord, StepStatus,
+    UndoWanted, VerifyRecord,
+};
+pub use inventory::{EnvironmentKind, Instance, Inventories, Inventory, Service, nearest};
+pub use message::Message;
+pub use plan::{Phase, PhaseName, Plan, PlanSource, Remedy, Risk, Step, StepRole};
+pub use redact::{Redactor, clean_text};
+pub use shape::{Shape, ShapeError};
+pub use units::{ByteSize, TimeSpan, UnitError};
+
+/// A point in time, UTC.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;
+
+/// Arguments of an operation or fields of a result, by name.
+pub type Values = serde_json::Map<String, serde_json::Value>;
