@@ -1,0 +1,76 @@
+//! A configuration, whole and checked, and the texts that it was made of.
+
+use super::{Agents, EnvironmentConfig, Platform, Policies, SenderAuth};
+use crate::catalog::Catalog;
+use crate::domain::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The texts of a configuration by the path that problems are reported under. Secrets are in variables and files of
+/// their own, never in here, so this is what an incident is pinned to and what the journal keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sources(pub BTreeMap<String, String>);
+
+impl Sources {
+    /// Canonical bytes; their digest is the configuration's.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // A map of texts always serializes.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The reverse of [`Self::to_bytes`].
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// The digest of [`Self::to_bytes`].
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.to_bytes())
+    }
+}
+
+/// Everything that a user sets, checked whole.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Digest of the sources: what an incident is pinned to.
+    pub digest: Digest,
+    /// The texts.
+    pub sources: Sources,
+    /// platform.yml.
+    pub platform: Platform,
+    /// agents.yml.
+    pub agents: Agents,
+    /// environments.yml, by name.
+    pub environments: BTreeMap<String, EnvironmentConfig>,
+    /// policies.yml.
+    pub policies: Policies,
+    /// operations.yml, translations and runbooks.
+    pub catalog: Catalog,
+}
+
+impl Config {
+    /// Every secret that the configuration holds, for redaction.
+    pub fn secrets(&self) -> Vec<String> {
+        let of_channels = self.platform.channels.iter().filter_map(|channel| channel.secret.as_ref());
+        let of_senders = self.platform.senders.iter().filter_map(|sender| match &sender.auth {
+            SenderAuth::Hmac { secret } => Some(secret),
+            _ => None,
+        });
+        let of_environments = self.environments.values().flat_map(|environment| {
+            let endpoints = [&environment.prometheus, &environment.alertmanager].into_iter().flatten();
+            let tokens = endpoints.filter_map(|endpoint| endpoint.bearer.as_ref());
+            let variables = environment.services.values().flat_map(|service| {
+                service.environment.iter().filter(|(name, _)| is_secret_name(name)).map(|(_, value)| value)
+            });
+            tokens.chain(variables)
+        });
+        of_channels.chain(of_senders).chain(of_environments).map(|secret| secret.expose().to_owned()).collect()
+    }
+}
+
+/// Variables of services hold addresses and levels too, which evidence cannot do without; their names tell them apart.
+fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "passwd", "secret", "token", "key", "credential"].iter().any(|word| name.contains(word))
+}
