@@ -1,0 +1,65 @@
+//! Limits on how often things are changed: budgets, the flap breaker, storms.
+
+use super::request::{GateRequest, Mutation, Opinion, rule};
+use crate::config::{Policies, Storm};
+use crate::domain::{StepId, TimeSpan};
+use std::collections::BTreeSet;
+
+/// Whether so much of an environment alerts that its targets are not the fault. Strictly by whole targets: with few of
+/// them one alert is a large share, which is why there is a minimum.
+pub fn is_storm(alerting: usize, targets: usize, storm: &Storm) -> bool {
+    let share = targets.saturating_mul(storm.percent as usize);
+    targets > 0 && alerting >= storm.minimum as usize && alerting.saturating_mul(100) >= share
+}
+
+/// What budgets, the flap breaker and the storm rule say to beginning an action; nothing if they have no objection.
+pub(super) fn opinions(policies: &Policies, request: &GateRequest<'_>) -> Vec<Opinion> {
+    let binding = request.binding;
+    let here = |mutation: &Mutation| mutation.environment == binding.environment;
+    let same_target = |mutation: &Mutation| here(mutation) && mutation.target == binding.target;
+    let same_operation = |mutation: &Mutation| same_target(mutation) && mutation.operation == binding.operation;
+    let budgets = &policies.budgets;
+    let mut found = Vec::new();
+    let mut limit = |name: &'static str, what: String, times: u32, window: TimeSpan, counted: usize| {
+        if counted >= times as usize {
+            found.push(Opinion::refuse(
+                name,
+                format!("{what} {counted} times in the last {window}; the limit is {times}, so people must look"),
+            ));
+        }
+    };
+    let counted = count(request, budgets.window, &same_target);
+    limit(rule::BUDGET, format!("'{}' was changed", binding.target), budgets.per_target, budgets.window, counted);
+    let counted = count(request, budgets.window, &here);
+    let what = format!("environment '{}' was changed", binding.environment);
+    limit(rule::BUDGET, what, budgets.per_environment, budgets.window, counted);
+    let flap = &policies.flap;
+    let counted = count(request, flap.window, &same_operation);
+    let what = format!("{} was done to '{}'", binding.operation, binding.target);
+    limit(rule::FLAP, what, flap.times, flap.window, counted);
+    if is_storm(request.alerting, request.targets, &policies.storm) {
+        found.push(Opinion::refuse(
+            rule::STORM,
+            format!(
+                "{} of {} targets alert at once: the fault is likely in what they share",
+                request.alerting, request.targets
+            ),
+        ));
+    }
+    found
+}
+
+/// Different steps, other than the one that asks, that were begun within the window. What bears a time after now was
+/// written before the clock was set back, and counts.
+fn count(request: &GateRequest<'_>, window: TimeSpan, matches: &dyn Fn(&Mutation) -> bool) -> usize {
+    let since = request.now.checked_sub_signed(window.as_chrono());
+    let steps: BTreeSet<&StepId> = request
+        .history
+        .mutations
+        .iter()
+        .filter(|mutation| since.is_none_or(|since| mutation.at > since))
+        .filter(|mutation| mutation.step != *request.step && matches(mutation))
+        .map(|mutation| &mutation.step)
+        .collect();
+    steps.len()
+}

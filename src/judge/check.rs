@@ -1,0 +1,64 @@
+//! Whether an act may still be done, was done, and helped: the conditions of operations and remedies.
+
+use crate::{
+    catalog::{Catalog, Operation, status_shape},
+    domain::{Shape, Values},
+    expr::{Bindings, EvalError, Expression, Scope, Truth},
+};
+use serde_json::Value;
+
+/// Whether the operation's success criterion holds on what its looking operation returned.
+pub fn expectation(
+    catalog: &Catalog,
+    operation: &Operation,
+    evidence: &Values,
+    before: Option<&Values>,
+    arguments: &Values,
+) -> Truth {
+    let Some(verify) = &operation.verify else {
+        return Truth::Unknown(format!("{} declares no success criterion", operation.name));
+    };
+    let shape = catalog.operations.get(&verify.operation).map_or(Shape::Any, |looking| looking.returns.clone());
+    let mut bindings = operation.bindings(arguments, before);
+    bindings.set("evidence", &Value::Object(evidence.clone()), &shape);
+    verify.expect.holds(&bindings)
+}
+
+/// The arguments of the operation that looks whether this one helped; empty where there is no such operation.
+///
+/// # Errors
+/// One has no value.
+pub fn verify_arguments(
+    operation: &Operation,
+    before: Option<&Values>,
+    arguments: &Values,
+) -> Result<Values, EvalError> {
+    let rendered = operation.verify.as_ref().map(|verify| verify.with.render(&operation.bindings(arguments, before)));
+    Ok(match rendered.transpose()? {
+        Some(Value::Object(fields)) => fields,
+        _ => Values::new(),
+    })
+}
+
+/// Whether an act happened that nobody saw end: the operation's probe over the status before and now.
+pub fn probe(operation: &Operation, before: &Values, now: &Values, arguments: &Values) -> Truth {
+    let Some(probe) = &operation.probe else {
+        return Truth::Unknown(format!("{} declares no probe", operation.name));
+    };
+    let mut bindings = operation.bindings(arguments, Some(before));
+    bindings.set("now", &Value::Object(now.clone()), &status_shape());
+    probe.holds(&bindings)
+}
+
+/// Whether a remedy's precondition holds on the status just read. It was checked when the catalogue was loaded; a source
+/// that does not compile now holds for nobody.
+pub fn precondition(source: &str, status: &Values) -> Truth {
+    match Expression::condition(source, &Scope::new().with("status", status_shape())) {
+        Ok(condition) => {
+            let mut bindings = Bindings::new();
+            bindings.set("status", &Value::Object(status.clone()), &status_shape());
+            condition.holds(&bindings)
+        }
+        Err(error) => Truth::Unknown(error.to_string()),
+    }
+}

@@ -1,0 +1,9 @@
+//! What the evidence means: findings, causes, the verdict where nothing was done, and whether an act helped. Pure.
+
+mod check;
+mod findings;
+mod verdict;
+
+pub use check::{expectation, precondition, probe, verify_arguments};
+pub use findings::findings;
+pub use verdict::verdict_without_remedy;

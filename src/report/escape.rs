@@ -1,0 +1,125 @@
+//! Text from outside, made harmless in Markdown.
+
+use crate::domain::clean_text;
+
+/// Prose longer than this is cut: a report is read, and the whole is in the journal.
+const MAX_PROSE: usize = 1_000;
+/// The longest command worth repeating.
+const MAX_CODE: usize = 2_000;
+
+/// One line of prose: no markup, no HTML, no links that write themselves.
+pub(super) fn prose(text: &str) -> String {
+    let flat = one_line(text, MAX_PROSE);
+    let characters: Vec<char> = flat.chars().collect();
+    let mut escaped = String::with_capacity(flat.len() + 16);
+    for (index, c) in characters.iter().copied().enumerate() {
+        let before = index.checked_sub(1).and_then(|index| characters.get(index)).copied();
+        let after = characters.get(index + 1).copied();
+        if needs_backslash(c, before, after) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    // A number with a dot or bracket at the start would make a list of it.
+    let digits = escaped.chars().take_while(char::is_ascii_digit).count();
+    if digits > 0 && escaped[digits..].starts_with(['.', ')']) {
+        escaped.insert(digits, '\\');
+    }
+    escaped
+}
+
+fn needs_backslash(c: char, before: Option<char>, after: Option<char>) -> bool {
+    let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    match c {
+        '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '&' | '|' | '~' | '$' => true,
+        // Inside a word it is no emphasis, and names full of backslashes cannot be read.
+        '_' => !(word(before) && word(after)),
+        '#' | '+' | '-' | '=' => before.is_none(),
+        // http://… and www.… become links by themselves in many renderers, and @name tells people.
+        ':' => after == Some('/'),
+        '.' => before.is_some_and(|c| c.eq_ignore_ascii_case(&'w')),
+        '@' => true,
+        _ => false,
+    }
+}
+
+/// Inline code.
+pub(super) fn code(text: &str) -> String {
+    let text = one_line(text, MAX_CODE);
+    if text.is_empty() {
+        return "(nothing)".into();
+    }
+    let fence = "`".repeat(longest_run(&text) + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// A block of code whose fence is longer than any in the text.
+pub(super) fn block(lines: &[String], indent: &str) -> String {
+    let fence = "`".repeat(lines.iter().map(|line| longest_run(line)).max().unwrap_or(0).max(2) + 1);
+    let mut block = format!("{indent}{fence}text\n");
+    for line in lines {
+        for part in clean_text(line, MAX_CODE).split('\n') {
+            block.push_str(indent);
+            block.push_str(part);
+            block.push('\n');
+        }
+    }
+    block.push_str(indent);
+    block.push_str(&fence);
+    block.push('\n');
+    block
+}
+
+fn one_line(text: &str, limit: usize) -> String {
+    clean_text(text, limit).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn markup_loses_its_meaning() {
+        assert_eq!(prose("<script>alert(1)</script>"), r"\<script\>alert(1)\</script\>");
+        assert_eq!(prose("see [here](http://evil.example) @all"), r"see \[here\](http\://evil.example) \@all");
+        assert_eq!(prose("# big\n- item"), r"\# big - item");
+        assert_eq!(prose("1. first"), r"1\. first");
+        assert_eq!(prose("memory_limit_too_small _now_"), r"memory_limit_too_small \_now\_");
+        assert_eq!(code("a `b` c"), "``a `b` c``");
+        assert_eq!(code("`"), "`` ` ``");
+    }
+
+    #[test]
+    fn a_fence_cannot_be_closed_from_inside() {
+        let text = block(&["before".into(), "````".into(), "<b>after</b>".into()], "");
+        assert_eq!(text, "`````text\nbefore\n````\n<b>after</b>\n`````\n");
+    }
+
+    proptest! {
+        #[test]
+        fn prose_is_one_line_without_html(text in ".{0,200}") {
+            let escaped = prose(&text);
+            prop_assert!(!escaped.contains('\n'));
+            let characters: Vec<char> = escaped.chars().collect();
+            for (index, c) in characters.iter().enumerate() {
+                if matches!(c, '<' | '`') {
+                    prop_assert_eq!(characters.get(index.wrapping_sub(1)), Some(&'\\'));
+                }
+            }
+        }
+
+        #[test]
+        fn a_block_ends_only_at_its_end(lines in proptest::collection::vec("[`a \n~]{0,20}", 0..5)) {
+            let text = block(&lines, "");
+            let fence = text.split("text").next().unwrap_or_default().to_owned();
+            let closing = text.lines().filter(|line| line.trim_start().starts_with(&fence)).count();
+            prop_assert_eq!(closing, 2);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What was seen: the commands, and the facts that tell something.
+
+use crate::domain::{ByteSize, Digest, Evidence, Incident, PhaseName, StepId, Timestamp, Values};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// Facts of one step; `get_status`, the richest, has about thirty that say something.
+const MAX_FACTS: usize = 32;
+/// Log lines of one step; the rest is in the journal under the digest.
+const MAX_LINES: usize = 10;
+/// Characters of one fact or line.
+const MAX_TEXT: usize = 240;
+
+/// Evidence of one step.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct EvidenceReport {
+    /// The step.
+    pub step: StepId,
+    /// Its name, by which findings cite it.
+    pub name: String,
+    /// Its phase.
+    pub phase: PhaseName,
+    /// The operation.
+    pub operation: String,
+    /// The target.
+    pub target: String,
+    /// Why it was looked at.
+    pub reason: String,
+    /// When it was read.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// What was run, as a person would type it.
+    pub commands: Vec<String>,
+    /// `name: value`, of those that say something.
+    pub facts: Vec<String>,
+    /// The last log lines.
+    pub lines: Vec<String>,
+    /// Digest of the whole.
+    pub digest: Digest,
+    /// Whether there is more than the journal holds.
+    pub truncated: bool,
+}
+
+pub(super) fn all(incident: &Incident) -> Vec<EvidenceReport> {
+    incident
+        .steps
+        .iter()
+        .filter_map(|record| {
+            let evidence = record.evidence.as_ref()?;
+            Some(one(evidence, record.phase, &record.step.reason))
+        })
+        .collect()
+}
+
+fn one(evidence: &Evidence, phase: PhaseName, reason: &str) -> EvidenceReport {
+    EvidenceReport {
+        step: evidence.step.clone(),
+        name: evidence.name.clone(),
+        phase,
+        operation: evidence.operation.clone(),
+        target: evidence.target.clone(),
+        reason: reason.to_owned(),
+        at: evidence.at,
+        commands: evidence.commands.clone(),
+        facts: facts(&evidence.facts),
+        lines: lines(&evidence.facts),
+        digest: evidence.digest.clone(),
+        truncated: evidence.truncated,
+    }
+}
+
+fn facts(values: &Values) -> Vec<String> {
+    let told: Vec<String> = values
+        .iter()
+        .filter(|(name, _)| name.as_str() != "lines")
+        .filter_map(|(name, value)| fact(value).map(|text| format!("{name}: {text}{}", readable(name, value))))
+        .collect();
+    let left = told.len().saturating_sub(MAX_FACTS);
+    let mut told: Vec<String> = told.into_iter().take(MAX_FACTS).collect();
+    if left > 0 {
+        told.push(format!("and {left} more"));
+    }
+    told
+}
+
+/// A value in a few words; none if it says nothing.
+fn fact(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) if text.is_empty() || text == "none" => None,
+        Value::String(text) => Some(short(text)),
+        Value::Array(items) if items.is_empty() => None,
+        Value::Array(items) => {
+            let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            Some(texts.map_or_else(|| entries(items.len()), |texts| short(&texts.join(", "))))
+        }
+        Value::Object(fields) if fields.is_empty() => None,
+        Value::Object(fields) if fields.values().all(|field| !field.is_object() && !field.is_array()) => {
+            let inner: Vec<String> =
+                fields.iter().filter_map(|(name, field)| fact(field).map(|text| format!("{name} {text}"))).collect();
+            (!inner.is_empty()).then(|| short(&inner.join(", ")))
+        }
+        Value::Object(fields) => Some(entries(fields.len())),
+    }
+}
+
+/// A size in the unit that people use, where it is a whole number of one.
+fn readable(name: &str, value: &Value) -> String {
+    let is_size = ["memory", "size", "used", "free"].iter().any(|word| name.contains(word));
+    match value.as_u64() {
+        Some(bytes) if is_size && bytes >= 1 << 20 && bytes % (1 << 20) == 0 => format!(" ({})", ByteSize(bytes)),
+        _ => String::new(),
+    }
+}
+
+fn entries(count: usize) -> String {
+    if count == 1 { "1 entry".into() } else { format!("{count} entries") }
+}
+
+fn lines(values: &Values) -> Vec<String> {
+    let Some(Value::Array(lines)) = values.get("lines") else { return Vec::new() };
+    let texts: Vec<&str> = lines.iter().filter_map(|line| line.get("text").unwrap_or(line).as_str()).collect();
+    let skipped = texts.len().saturating_sub(MAX_LINES);
+    texts.into_iter().skip(skipped).map(short).collect()
+}
+
+fn short(text: &str) -> String {
+    crate::domain::clean_text(text, MAX_TEXT)
+}
