@@ -1,0 +1,97 @@
+//! Captured bytes, content-addressed, in a database file of their own.
+
+use super::database::{describe, open, pool, writable};
+use crate::{
+    domain::{Digest, Timestamp},
+    journal::{JournalError, JournalGauges, chain::time_text},
+};
+use sqlx::{Connection, SqlitePool};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+/// The largest blob: far above what executors capture, so more is a mistake of theirs.
+const LARGEST: usize = 16 << 20;
+
+/// Blobs deleted per transaction, so that a sweep holds nobody up for long.
+const SWEPT_AT_ONCE: i64 = 100;
+
+/// Pages given back to the file system per sweep: 64 MiB.
+const GIVE_BACK: &str = "PRAGMA incremental_vacuum(16384)";
+
+/// The store of captured bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Blobs {
+    pool: SqlitePool,
+    path: PathBuf,
+    gauges: Arc<JournalGauges>,
+}
+
+impl Blobs {
+    /// Opens the file, and makes it if need be.
+    pub async fn open(path: PathBuf, gauges: Arc<JournalGauges>) -> Result<Self, JournalError> {
+        let connection = open(&path, include_str!("blobs.sql")).await?;
+        connection.close().await.map_err(|error| JournalError::Unavailable(describe(&path, &error)))?;
+        // One connection: SQLite has one writer anyway, and reads of blobs are few.
+        Ok(Self { pool: pool(writable(&path), 1), path, gauges })
+    }
+
+    /// Stores bytes durably under their digest. Storing them again renews their age.
+    pub async fn put(&self, bytes: Vec<u8>) -> Result<Digest, JournalError> {
+        const PUT: &str = "INSERT INTO blobs (digest, at, bytes) VALUES ($1, $2, $3) \
+                           ON CONFLICT (digest) DO UPDATE SET at = excluded.at";
+        if bytes.len() > LARGEST {
+            let problem = format!("a blob of {} bytes is more than the {LARGEST} that are kept", bytes.len());
+            return Err(JournalError::Unavailable(problem));
+        }
+        let digest = Digest::of(&bytes);
+        let query = sqlx::query(PUT).bind(digest.as_str()).bind(time_text(chrono::Utc::now())).bind(bytes);
+        query.execute(&self.pool).await.map_err(|error| self.unavailable(&error))?;
+        self.gauges.blobs.fetch_add(1, Relaxed);
+        Ok(digest)
+    }
+
+    /// Stored bytes.
+    pub async fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, JournalError> {
+        let query = sqlx::query_scalar("SELECT bytes FROM blobs WHERE digest = $1").bind(digest.as_str());
+        let found: Option<Vec<u8>> =
+            query.fetch_optional(&self.pool).await.map_err(|error| self.unavailable(&error))?;
+        match found {
+            Some(bytes) if Digest::of(&bytes) != *digest => Err(JournalError::Unavailable(format!(
+                "{}: blob {} is not what was stored; restore the file from a backup",
+                self.path.display(),
+                digest.short()
+            ))),
+            found => Ok(found),
+        }
+    }
+
+    /// Deletes blobs that were last stored before a time; answers with their number.
+    pub async fn sweep(&self, before: Timestamp) -> Result<u64, JournalError> {
+        const DELETE: &str = "DELETE FROM blobs WHERE digest IN \
+                              (SELECT digest FROM blobs WHERE at < $1 ORDER BY at LIMIT $2)";
+        let mut deleted = 0;
+        loop {
+            let query = sqlx::query(DELETE).bind(time_text(before)).bind(SWEPT_AT_ONCE);
+            let done = query.execute(&self.pool).await.map_err(|error| self.unavailable(&error))?.rows_affected();
+            deleted += done;
+            if done < SWEPT_AT_ONCE as u64 {
+                break;
+            }
+        }
+        if deleted > 0 {
+            sqlx::query(GIVE_BACK).execute(&self.pool).await.map_err(|error| self.unavailable(&error))?;
+        }
+        Ok(deleted)
+    }
+
+    /// Closes the file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn unavailable(&self, error: &sqlx::Error) -> JournalError {
+        JournalError::Unavailable(describe(&self.path, error))
+    }
+}
