@@ -1,0 +1,59 @@
+//! What the loop is asked to do.
+
+use super::answer::{Accepted, EngineError, Identity, KillSwitch};
+use crate::config::Config;
+use crate::domain::{Approval, ApprovalId, Decision, Delivery, Digest, IncidentId, Values};
+use crate::flow::Word;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
+
+/// A command from outside, answered when what it caused is durable.
+pub(super) enum Command {
+    Deliver {
+        delivery: Delivery,
+        reply: Reply<Accepted>,
+    },
+    Diagnose {
+        environment: Option<String>,
+        service: String,
+        note: String,
+        by: Identity,
+        reply: Reply<IncidentId>,
+    },
+    Operate {
+        environment: Option<String>,
+        operation: String,
+        target: Option<String>,
+        arguments: Values,
+        by: Identity,
+        reply: Reply<IncidentId>,
+    },
+    Decide {
+        approval: ApprovalId,
+        decision: Decision,
+        digest: Digest,
+        by: Identity,
+        comment: Option<String>,
+        reply: Reply<Approval>,
+    },
+    Say {
+        incident: IncidentId,
+        by: String,
+        word: Word,
+        text: String,
+        reply: Reply<()>,
+    },
+    KillSwitch {
+        on: bool,
+        by: String,
+        reason: String,
+        reply: Reply<KillSwitch>,
+    },
+    Reload {
+        config: Arc<Config>,
+        reply: Reply<()>,
+    },
+}

@@ -1,0 +1,299 @@
+//! What the loop does when it is asked.
+
+use super::answer::{Accepted, EngineError, Identity, KillSwitch};
+use super::command::{Command, Reply};
+use super::ledger::Origin;
+use super::now;
+use super::run::Loop;
+use crate::config::Config;
+use crate::domain::{
+    Approval, ApprovalId, ApprovalState, Decision, Delivery, Digest, EventBody, IncidentId, Service, Values, nearest,
+};
+use crate::flow::{self, Known, Refusal, Word};
+use crate::journal::Append;
+use std::sync::Arc;
+
+/// Open incidents at once: a storm of alerts without a common target ends here instead of in memory.
+const MAX_OPEN: usize = 1_000;
+
+impl Loop {
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::Deliver { delivery, reply } => self.deliver(&delivery, Some(reply)),
+            Command::Diagnose { environment, service, note, by, reply } => {
+                let opened = self.find_service(environment.as_deref(), &service).map(|(environment, service)| {
+                    flow::diagnose_by_hand(&self.shared.config(), &environment, &service, &by.name, &note)
+                });
+                self.open_by_hand(opened, reply);
+            }
+            Command::Operate { environment, operation, target, arguments, by, reply } => {
+                let opened = self.operation(environment.as_deref(), &operation, target.as_deref(), arguments, &by);
+                self.open_by_hand(opened, reply);
+            }
+            Command::Decide { approval, decision, digest, by, comment, reply } => {
+                self.decide_approval(approval, decision, &digest, &by, comment, reply);
+            }
+            Command::Say { incident, by, word, text, reply } => self.say(incident, word, &by, &text, reply),
+            Command::KillSwitch { on, by, reason, reply } => self.kill_switch(on, by, reason, reply),
+            Command::Reload { config, reply } => {
+                self.reload(config);
+                let _ = reply.send(Ok(()));
+            }
+        }
+    }
+
+    /// Takes a delivery; without a reply, one that was fetched.
+    pub(super) fn deliver(&mut self, delivery: &Delivery, reply: Option<Reply<Accepted>>) {
+        let answer = move |result| {
+            if let Some(reply) = reply {
+                let _ = reply.send(result);
+            }
+        };
+        let config = self.shared.config();
+        let inventories = self.shared.inventories();
+        let correlated = {
+            let open = self.ledger.open();
+            let closed = |key: &str| self.ledger.closed(key);
+            flow::correlate(delivery, &config, &inventories, &Known { open: &open, closed: &closed }, &mut new_id)
+        };
+        let fresh = correlated.iter().filter(|one| !self.ledger.slots.contains_key(&one.incident)).count();
+        if self.ledger.slots.len() + fresh > MAX_OPEN {
+            let problem = format!("{MAX_OPEN} incidents are open; close some, then the sender's next try is taken");
+            answer(Err(EngineError::Full(problem)));
+            return;
+        }
+        if delivery.truncated > 0 {
+            self.fetch_rest(delivery);
+        }
+        let at = now();
+        let incidents: Vec<IncidentId> = correlated.iter().map(|one| one.incident.clone()).collect();
+        for one in correlated.into_iter().filter(|one| !one.events.is_empty()) {
+            self.ledger.push(&one.incident, one.events, at, Origin::Command, &config);
+        }
+        self.open_storms(&config);
+        let accepted = Accepted { accepted: delivery.alerts.len(), incidents, ..Accepted::default() };
+        // In the same batch as the alerts: the delivery is known exactly if they are durable.
+        self.ledger.push_daemon(Append { at, ..Append::default() }).with_delivery(delivery.id.clone()).then(Box::new(
+            move |result, _| {
+                answer(result.map(|()| accepted));
+            },
+        ));
+    }
+
+    /// Opens an environment's incident where so many targets alert that the fault is likely shared.
+    fn open_storms(&mut self, config: &Arc<Config>) {
+        let inventories = self.shared.inventories();
+        for (name, inventory) in inventories.iter() {
+            let alerting = self.ledger.alerting(name);
+            let opened = flow::storm(config, name, alerting, inventory.services.len(), &self.ledger.open());
+            if let Some(opened) = opened {
+                self.ledger.push(&new_id(), vec![opened], now(), Origin::Command, config);
+            }
+        }
+    }
+
+    /// Opens an incident for a person; where one is open for the same target already, answers with that.
+    fn open_by_hand(&mut self, opened: Result<EventBody, EngineError>, reply: Reply<IncidentId>) {
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                return;
+            }
+        };
+        if let EventBody::IncidentOpened { group_key, .. } = &opened
+            && let Some(existing) = self.ledger.open().get(group_key)
+        {
+            let id = existing.id.clone();
+            let answer = match existing.trigger {
+                crate::domain::Trigger::Operation { .. } => {
+                    Err(EngineError::Conflict(format!("{id} is at work on it; wait for its end")))
+                }
+                _ => Ok(id),
+            };
+            let _ = reply.send(answer);
+            return;
+        }
+        let id = new_id();
+        let config = self.shared.config();
+        let entry = self.ledger.push(&id, vec![opened], now(), Origin::Command, &config);
+        entry.then(Box::new(move |result, _| {
+            let _ = reply.send(result.map(|()| id));
+        }));
+    }
+
+    /// A service by name or alias, in one environment or, where only one has it, in any.
+    fn find_service(&self, environment: Option<&str>, name: &str) -> Result<(String, String), EngineError> {
+        let inventories = self.shared.inventories();
+        if let Some(environment) = environment.filter(|environment| !inventories.contains_key(*environment)) {
+            return Err(unknown("environment", environment, inventories.keys().map(String::as_str)));
+        }
+        let places = inventories.iter().filter(|(place, _)| environment.is_none_or(|wanted| wanted == place.as_str()));
+        let found: Vec<(&String, &Service)> =
+            places.flat_map(|(place, inventory)| inventory.named(name).into_iter().map(move |s| (place, s))).collect();
+        match found.as_slice() {
+            [(place, service)] => Ok(((*place).clone(), service.name.clone())),
+            [] if inventories.values().any(|inventory| inventory.read_at.is_none()) => Err(EngineError::Unavailable(
+                format!("there is no service '{name}' yet: not every environment was looked at; try again"),
+            )),
+            [] => {
+                Err(unknown("service", name, inventories.values().flat_map(|i| i.services.keys().map(String::as_str))))
+            }
+            several => Err(EngineError::Invalid(format!(
+                "'{name}' may be {}; say which",
+                several
+                    .iter()
+                    .map(|(place, service)| format!("{} in {place}", service.name))
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            ))),
+        }
+    }
+
+    fn operation(
+        &self,
+        environment: Option<&str>,
+        name: &str,
+        target: Option<&str>,
+        arguments: Values,
+        by: &Identity,
+    ) -> Result<EventBody, EngineError> {
+        let config = self.shared.config();
+        let catalog = &config.catalog;
+        let Some(operation) = catalog.operations.get(name) else {
+            return Err(unknown("operation", name, catalog.operations.keys().map(String::as_str)));
+        };
+        let arguments = operation.check_arguments(arguments).map_err(|errors| {
+            EngineError::Invalid(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+        let (environment, service) = match (target, operation.on) {
+            (Some(target), _) => {
+                let (environment, service) = self.find_service(environment, target)?;
+                (environment, Some(service))
+            }
+            (None, crate::catalog::On::Service) => {
+                return Err(EngineError::Invalid(format!("{name} needs a target")));
+            }
+            (None, crate::catalog::On::Environment) => (self.only_environment(environment)?, None),
+        };
+        Ok(flow::operate_by_hand(&config, &environment, service.as_deref(), &by.name, name, arguments))
+    }
+
+    fn only_environment(&self, wanted: Option<&str>) -> Result<String, EngineError> {
+        let inventories = self.shared.inventories();
+        let mut names = inventories.keys();
+        match (wanted, names.next(), names.next()) {
+            (Some(wanted), ..) if inventories.contains_key(wanted) => Ok(wanted.to_owned()),
+            (Some(wanted), ..) => Err(unknown("environment", wanted, inventories.keys().map(String::as_str))),
+            (None, Some(only), None) => Ok(only.clone()),
+            _ => Err(EngineError::Invalid("there are several environments; say which".into())),
+        }
+    }
+
+    fn decide_approval(
+        &mut self,
+        id: ApprovalId,
+        decision: Decision,
+        digest: &Digest,
+        by: &Identity,
+        comment: Option<String>,
+        reply: Reply<Approval>,
+    ) {
+        let found = self.ledger.slots.iter().find(|(_, slot)| slot.latest().approvals.iter().any(|a| a.id == id));
+        let Some((incident, slot)) = found else {
+            let open = self.ledger.slots.values().flat_map(|slot| &slot.latest().approvals);
+            let pending = open.filter(|approval| approval.state == ApprovalState::Pending).map(|a| a.id.as_str());
+            let _ = reply.send(Err(unknown("request", id.as_str(), pending)));
+            return;
+        };
+        let events = flow::decision(slot.latest(), &id, decision, digest, (&by.name, by.role), comment, now());
+        let (incident, pinned) = (incident.clone(), slot.pinned.clone());
+        match events {
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal.into()));
+            }
+            Ok(events) => {
+                let entry = self.ledger.push(&incident, events, now(), Origin::Command, &pinned);
+                entry.then(Box::new(move |result, slots| {
+                    let decided = || {
+                        let slot = slots.get(&incident)?;
+                        slot.incident.approvals.iter().find(|approval| approval.id == id).cloned()
+                    };
+                    let gone = || EngineError::Conflict(format!("{id} is no longer open"));
+                    let _ = reply.send(result.and_then(|()| decided().ok_or_else(gone)));
+                }));
+            }
+        }
+    }
+
+    fn say(&mut self, incident: IncidentId, word: Word, by: &str, text: &str, reply: Reply<()>) {
+        let Some(slot) = self.ledger.slots.get(&incident) else {
+            let open = self.ledger.slots.keys().map(IncidentId::as_str);
+            let _ = reply.send(Err(unknown("open incident", incident.as_str(), open)));
+            return;
+        };
+        let pinned = slot.pinned.clone();
+        match flow::word(slot.latest(), word, by, text) {
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal.into()));
+            }
+            Ok(events) => {
+                let entry = self.ledger.push(&incident, events, now(), Origin::Command, &pinned);
+                entry.then(Box::new(move |result, _| {
+                    let _ = reply.send(result);
+                }));
+            }
+        }
+    }
+
+    fn kill_switch(&mut self, on: bool, by: String, reason: String, reply: Reply<KillSwitch>) {
+        let at = now();
+        let state = KillSwitch { on, by: Some(by.clone()), reason: Some(reason.clone()), at: Some(at) };
+        let shared = self.shared.clone();
+        let events = vec![EventBody::KillSwitchSet { on, by, reason }];
+        self.ledger.push_daemon(Append { at, events, ..Append::default() }).then(Box::new(move |result, _| {
+            if result.is_ok() {
+                shared.put_kill_switch(state.clone());
+            }
+            let _ = reply.send(result.map(|()| state));
+        }));
+    }
+
+    fn reload(&mut self, config: Arc<Config>) {
+        tracing::info!(digest = config.digest.short(), "configuration reloaded");
+        self.configs.insert(config.digest.clone(), config.clone());
+        let pinned: Vec<Digest> = self.ledger.slots.values().map(|slot| slot.pinned.digest.clone()).collect();
+        self.configs.retain(|digest, _| *digest == config.digest || pinned.contains(digest));
+        self.shared.put_config(config);
+        self.everybody();
+    }
+}
+
+impl From<Refusal> for EngineError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Conflict(why) => Self::Conflict(why),
+            Refusal::Forbidden(why) => Self::Forbidden(why),
+        }
+    }
+}
+
+fn unknown<'a>(kind: &str, name: &str, candidates: impl Iterator<Item = &'a str>) -> EngineError {
+    let near = nearest(name, candidates).into_iter().map(str::to_owned).collect();
+    EngineError::NotFound { what: format!("there is no {kind} '{name}'"), near }
+}
+
+/// A fresh identifier.
+pub(super) fn new_id() -> IncidentId {
+    IncidentId::from_entropy(random())
+}
+
+/// Random bytes of the operating system. Before its generator is seeded, at boot, this waits; it never fails on Linux
+/// since 3.17, and a clock serves where it does.
+pub(super) fn random() -> [u8; 8] {
+    let mut bytes = [0; 8];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
+        Ok(8) => bytes,
+        _ => now().timestamp_micros().to_be_bytes(),
+    }
+}

@@ -1,0 +1,32 @@
+//! What reaches the loop.
+
+use super::command::Command;
+use crate::domain::{Delivery, EventBody, IncidentId};
+use crate::flow::{Effect, Inspected};
+use tokio::sync::mpsc;
+
+/// The loop's two queues.
+pub(super) struct Inbox {
+    pub commands: mpsc::Receiver<Command>,
+    pub outcomes: mpsc::Receiver<Outcome>,
+}
+
+/// News from a task that the loop started, or from an environment.
+pub(super) enum Outcome {
+    /// An effect ended.
+    Effect { incident: IncidentId, effect: Effect, result: EffectResult },
+    /// Alerts that a sender had left out.
+    Fetched(Delivery),
+    /// An inventory was read (or could not be).
+    InventoryRead,
+}
+
+/// How an effect ended.
+pub(super) enum EffectResult {
+    /// In facts. The blobs are made durable before them.
+    Facts { events: Vec<EventBody>, blobs: Vec<Vec<u8>> },
+    /// In a reading of the target, just before a call: the gate looks at it at once, together with everything else.
+    Inspected(Inspected),
+    /// It was stopped because it is no longer wanted.
+    Stopped,
+}

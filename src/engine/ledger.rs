@@ -1,0 +1,309 @@
+//! What is in memory of the journal, and what is on its way into it.
+
+use super::answer::EngineError;
+use super::shared::Shared;
+use super::slot::Slot;
+use crate::config::Config;
+use crate::domain::{AlertStatus, Digest, Event, EventBody, Incident, IncidentId, Timestamp};
+use crate::flow::{self, Effect, Episodes};
+use crate::gate::{History, Mutation};
+use crate::journal::{Append, IncidentRow, Journal, JournalError};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Group keys of closed incidents that are remembered, so that a repeat is not taken for something new: more than an
+/// environment of thousands of services closes in a day.
+const CLOSED: usize = 10_000;
+
+/// Mutations that budgets look back on: far more than any sane budget allows in its window.
+const MUTATIONS: usize = 10_000;
+
+/// What is told when an append is durable, or is not going to be.
+pub(super) type Settled = Box<dyn FnOnce(Result<(), EngineError>, &BTreeMap<IncidentId, Slot>) + Send>;
+
+/// Where an append comes from decides what happens to it if it cannot be made durable.
+pub(super) enum Origin {
+    /// Decided by the loop: dropped, and decided again.
+    Decision,
+    /// The end of an effect: kept until it is durable.
+    Fact(Effect),
+    /// A command: dropped, and whoever asked is told.
+    Command,
+}
+
+/// An append on its way.
+pub(super) struct Entry {
+    append: Append,
+    blobs: Vec<Vec<u8>>,
+    origin: Origin,
+    settled: Option<Settled>,
+}
+
+/// The loop's memory.
+pub(super) struct Ledger {
+    pub slots: BTreeMap<IncidentId, Slot>,
+    pub history: History,
+    closed: BTreeMap<String, (IncidentId, Episodes)>,
+    closed_order: VecDeque<String>,
+    pending: Vec<Entry>,
+    writing: Vec<Entry>,
+}
+
+impl Ledger {
+    pub fn new(slots: BTreeMap<IncidentId, Slot>, history: History) -> Self {
+        Self {
+            slots,
+            history,
+            closed: BTreeMap::new(),
+            closed_order: VecDeque::new(),
+            pending: Vec::new(),
+            writing: Vec::new(),
+        }
+    }
+
+    /// The last closed incident of a group key.
+    pub fn closed(&self, group_key: &str) -> Option<(IncidentId, Episodes)> {
+        self.closed.get(group_key).cloned()
+    }
+
+    /// Remembers a closed incident and its episodes.
+    pub fn remember_closed(&mut self, incident: &Incident) {
+        let firing = incident.alerts.iter().map(|alert| (alert.fingerprint.clone(), alert.starts_at)).collect();
+        if self.closed.insert(incident.group_key.clone(), (incident.id.clone(), firing)).is_none() {
+            self.closed_order.push_back(incident.group_key.clone());
+        }
+        while self.closed_order.len() > CLOSED {
+            if let Some(oldest) = self.closed_order.pop_front() {
+                self.closed.remove(&oldest);
+            }
+        }
+    }
+
+    /// Open incidents by group key, as they will be when everything on its way is durable.
+    pub fn open(&self) -> BTreeMap<String, &Incident> {
+        let latest = self.slots.values().map(Slot::latest).filter(|incident| incident.closed_at.is_none());
+        latest.map(|incident| (incident.group_key.clone(), incident)).collect()
+    }
+
+    /// Different targets of an environment with firing alerts.
+    pub fn alerting(&self, environment: &str) -> usize {
+        let alerting = self.slots.values().map(Slot::latest).filter(|incident| {
+            incident.environment == environment
+                && incident.closed_at.is_none()
+                && incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing)
+        });
+        alerting.filter_map(|incident| incident.service.as_deref()).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Puts events of an incident on their way. The first event of a new incident is its opening.
+    pub fn push(
+        &mut self,
+        id: &IncidentId,
+        events: Vec<EventBody>,
+        at: Timestamp,
+        origin: Origin,
+        pinned: &Arc<Config>,
+    ) -> &mut Entry {
+        let provisional = |seq: u64, body: &EventBody| Event {
+            seq,
+            at,
+            incident: Some(id.clone()),
+            body: body.clone(),
+            hash: Digest::new(""),
+        };
+        if !self.slots.contains_key(id)
+            && let Some(opened) = events.first().and_then(|body| flow::opened(&provisional(0, body)))
+        {
+            self.slots.insert(id.clone(), Slot::new(opened, pinned.clone()));
+        }
+        let mut append = Append { incident: Some(id.clone()), at, events, ..Append::default() };
+        if let Some(slot) = self.slots.get_mut(id) {
+            append.after = matches!(origin, Origin::Decision).then_some(slot.incident.seq);
+            let mut ahead = slot.ahead.take().unwrap_or_else(|| Box::new(Incident::clone(&slot.incident)));
+            for body in &append.events {
+                let seq = ahead.seq;
+                flow::apply(&mut ahead, &provisional(seq, body));
+            }
+            append.row = Some(row(&ahead));
+            slot.ahead = Some(ahead);
+            slot.unsettled += 1;
+        }
+        self.enqueue(Entry { append, blobs: Vec::new(), origin, settled: None })
+    }
+
+    /// Puts something that concerns no incident on its way.
+    pub fn push_daemon(&mut self, append: Append) -> &mut Entry {
+        self.enqueue(Entry { append, blobs: Vec::new(), origin: Origin::Command, settled: None })
+    }
+
+    fn enqueue(&mut self, entry: Entry) -> &mut Entry {
+        self.pending.push(entry);
+        let last = self.pending.len() - 1;
+        &mut self.pending[last]
+    }
+
+    /// Appends on their way.
+    pub fn depth(&self) -> usize {
+        self.pending.len() + self.writing.len()
+    }
+
+    /// Takes everything that waits as one batch: all of it becomes durable together, or none.
+    pub fn batch(&mut self, journal: &Arc<dyn Journal>) -> Option<impl Future<Output = BatchResult> + Send + 'static> {
+        if self.pending.is_empty() {
+            return None;
+        }
+        self.writing = std::mem::take(&mut self.pending);
+        let blobs: Vec<Vec<u8>> = self.writing.iter().flat_map(|entry| entry.blobs.iter().cloned()).collect();
+        let appends: Vec<Append> = self.writing.iter().map(|entry| entry.append.clone()).collect();
+        let journal = journal.clone();
+        Some(async move {
+            futures_util::future::try_join_all(blobs.into_iter().map(|blob| journal.put_blob(blob))).await?;
+            journal.append_all(appends).await
+        })
+    }
+
+    /// Folds a batch that has become durable. Returns its events.
+    pub fn durable(&mut self, stored: Vec<Vec<Event>>, shared: &Shared) -> Vec<Arc<Event>> {
+        let mut all = Vec::new();
+        let mut settled = Vec::new();
+        for (entry, events) in std::mem::take(&mut self.writing).into_iter().zip(stored) {
+            for event in events {
+                let event = Arc::new(event);
+                self.fold(&event, shared);
+                shared.publish(event.clone());
+                all.push(event);
+            }
+            if let Some(slot) = entry.append.incident.as_ref().and_then(|id| self.slots.get_mut(id)) {
+                slot.unsettled = slot.unsettled.saturating_sub(1);
+                if slot.unsettled == 0 {
+                    slot.ahead = None;
+                }
+                if let Origin::Fact(effect) = &entry.origin {
+                    slot.running.remove(effect);
+                }
+            }
+            settled.extend(entry.settled);
+        }
+        for settled in settled {
+            settled(Ok(()), &self.slots);
+        }
+        all
+    }
+
+    fn fold(&mut self, event: &Event, shared: &Shared) {
+        let Some(slot) = event.incident.as_ref().and_then(|id| self.slots.get_mut(id)) else {
+            shared.metrics.observe(event, None);
+            return;
+        };
+        shared.metrics.observe(event, slot.is_durable().then_some(&*slot.incident));
+        match flow::opened(event) {
+            Some(opened) => slot.incident = Arc::new(opened),
+            None => flow::apply(Arc::make_mut(&mut slot.incident), event),
+        }
+        shared.put_incident(slot.incident.clone());
+        if let EventBody::CallIntended { step, index: 0, undo: false, .. } = &event.body {
+            let mutation = mutation(&slot.incident, step, event.at);
+            self.history.mutations.extend(mutation);
+            let surplus = self.history.mutations.len().saturating_sub(MUTATIONS);
+            self.history.mutations.drain(..surplus);
+        }
+        if let EventBody::IncidentClosed { .. } = &event.body {
+            let closed = slot.incident.clone();
+            self.remember_closed(&closed);
+        }
+    }
+
+    /// Takes back what could not be made durable: decisions are dropped, commands are told, facts are kept.
+    pub fn failed(&mut self, error: &JournalError) {
+        let mut undone = std::mem::take(&mut self.writing);
+        undone.append(&mut self.pending);
+        for slot in self.slots.values_mut() {
+            slot.unsettled = 0;
+            slot.ahead = None;
+            slot.clearances.clear();
+        }
+        self.slots.retain(|_, slot| slot.is_durable());
+        for entry in undone {
+            match (entry.origin, entry.append.incident) {
+                (Origin::Fact(effect), Some(id)) => {
+                    let pinned = self.slots.get(&id).map(|slot| slot.pinned.clone());
+                    if let Some(pinned) = pinned {
+                        let again = self.push(&id, entry.append.events, entry.append.at, Origin::Fact(effect), &pinned);
+                        again.blobs = entry.blobs;
+                    }
+                }
+                _ => {
+                    if let Some(settled) = entry.settled {
+                        settled(Err(EngineError::from(error.clone())), &self.slots);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How a batch ended: the events of each append, or why nothing was stored.
+pub(super) type BatchResult = Result<Vec<Vec<Event>>, JournalError>;
+
+impl Entry {
+    /// Bytes that must be durable before.
+    pub fn with_blobs(&mut self, blobs: Vec<Vec<u8>>) -> &mut Self {
+        self.blobs = blobs;
+        self
+    }
+
+    /// Marks a delivery as known.
+    pub fn with_delivery(&mut self, delivery: crate::domain::DeliveryId) -> &mut Self {
+        self.append.delivery = Some(delivery);
+        self
+    }
+
+    /// Tells someone.
+    pub fn then(&mut self, settled: Settled) {
+        self.settled = Some(settled);
+    }
+}
+
+/// A mutating step as budgets count it.
+pub(super) fn mutation(incident: &Incident, step: &crate::domain::StepId, at: Timestamp) -> Option<Mutation> {
+    let record = incident.steps.iter().find(|record| record.step.id == *step)?;
+    Some(Mutation {
+        at,
+        step: step.clone(),
+        environment: incident.environment.clone(),
+        target: record.step.target.clone(),
+        operation: record.step.operation.clone(),
+    })
+}
+
+/// The cached fold.
+fn row(incident: &Incident) -> IncidentRow {
+    IncidentRow {
+        id: incident.id.clone(),
+        group_key: incident.group_key.clone(),
+        environment: incident.environment.clone(),
+        service: incident.service.clone().unwrap_or_default(),
+        open: incident.closed_at.is_none(),
+        state: incident.state.as_str().to_owned(),
+        verdict: incident.verdict.map_or_else(String::new, |verdict| verdict.as_str().to_owned()),
+        opened_at: incident.opened_at,
+        summary: serde_json::json!({
+            "id": incident.id,
+            "state": incident.state,
+            "environment": incident.environment,
+            "service": incident.service,
+            "severity": incident.severity,
+            "title": incident.title,
+            "cause": incident.cause.as_ref().map(|cause| serde_json::json!({
+                "code": cause.code, "confidence": cause.confidence, "summary": cause.summary,
+            })),
+            "verdict": incident.verdict,
+            "alerts": incident.alerts.len(),
+            "pending_approvals": incident.approvals.iter()
+                .filter(|approval| approval.state == crate::domain::ApprovalState::Pending).count(),
+            "waiting_on": incident.waiting_on,
+            "opened_at": incident.opened_at,
+            "closed_at": incident.closed_at,
+        }),
+    }
+}

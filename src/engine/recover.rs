@@ -1,0 +1,117 @@
+//! Where the last process stopped: the open incidents, what was mutated lately, the kill switch.
+
+use super::Load;
+use super::answer::KillSwitch;
+use super::ledger::{Ledger, mutation};
+use super::shared::Shared;
+use super::slot::Slot;
+use crate::config::{Config, Sources};
+use crate::domain::{Digest, Event, EventBody, Incident, IncidentId};
+use crate::flow;
+use crate::gate::History;
+use crate::journal::{IncidentFilter, Journal, JournalError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Closed incidents that are read again, newest first: what budgets count and repeats are recognised by is among them.
+const CLOSED: u32 = 500;
+
+/// Events read per page: what the journal gives at most.
+const PAGE: u32 = 1_000;
+
+/// What the loop begins with.
+pub(super) struct Recovered {
+    pub ledger: Ledger,
+    pub configs: BTreeMap<Digest, Arc<Config>>,
+}
+
+pub(super) async fn recover(journal: &dyn Journal, shared: &Shared, load: &Load) -> Result<Recovered, JournalError> {
+    let current = shared.config();
+    journal.put_blob(current.sources.to_bytes()).await?;
+    let mut configs = BTreeMap::from([(current.digest.clone(), current.clone())]);
+    let mut ledger = Ledger::new(BTreeMap::new(), History::default());
+    for row in journal.incidents(filter(false, CLOSED)).await? {
+        if let Some(incident) = folded(journal, &row.id).await? {
+            remember(&mut ledger, &incident);
+            ledger.remember_closed(&incident);
+        }
+    }
+    let mut after = None;
+    loop {
+        let rows = journal.incidents(IncidentFilter { after: after.take(), ..filter(true, CLOSED) }).await?;
+        let Some(last) = rows.last() else { break };
+        after = Some(last.id.clone());
+        for row in &rows {
+            let Some(incident) = folded(journal, &row.id).await? else { continue };
+            remember(&mut ledger, &incident);
+            let pinned = pinned(journal, &incident, &current, load, &mut configs).await?;
+            shared.put_incident(Arc::new(incident.clone()));
+            ledger.slots.insert(incident.id.clone(), Slot::new(incident, pinned));
+        }
+    }
+    if let Some(state) = kill_switch(&journal.daemon_events(1).await?) {
+        shared.put_kill_switch(state);
+    }
+    Ok(Recovered { ledger, configs })
+}
+
+fn filter(open: bool, limit: u32) -> IncidentFilter {
+    IncidentFilter { open: Some(open), limit, ..IncidentFilter::default() }
+}
+
+async fn folded(journal: &dyn Journal, id: &IncidentId) -> Result<Option<Incident>, JournalError> {
+    let mut events: Vec<Event> = Vec::new();
+    loop {
+        let after = events.last().map_or(0, |event| event.seq);
+        let page = journal.events(Some(id.clone()), after, PAGE).await?;
+        let complete = page.len() < PAGE as usize;
+        events.extend(page);
+        if complete {
+            return Ok(flow::fold(&events));
+        }
+    }
+}
+
+/// Budgets are counted across restarts.
+fn remember(ledger: &mut Ledger, incident: &Incident) {
+    for record in &incident.steps {
+        let first = record.action.as_ref().and_then(|action| action.calls.first());
+        if let Some(first) = first {
+            ledger.history.mutations.extend(mutation(incident, &record.step.id, first.intended_at));
+        }
+    }
+}
+
+/// The configuration that an incident began with, or the current one where that is gone or no longer understood.
+async fn pinned(
+    journal: &dyn Journal,
+    incident: &Incident,
+    current: &Arc<Config>,
+    load: &Load,
+    configs: &mut BTreeMap<Digest, Arc<Config>>,
+) -> Result<Arc<Config>, JournalError> {
+    if let Some(known) = configs.get(&incident.config) {
+        return Ok(known.clone());
+    }
+    let stored = journal.blob(incident.config.clone()).await?;
+    let loaded = stored.and_then(|bytes| Sources::from_bytes(&bytes)).and_then(load);
+    let config = match loaded {
+        Some(config) => Arc::new(config),
+        None => {
+            tracing::warn!(incident = %incident.id, "its configuration cannot be had any more; it goes on with the current one");
+            current.clone()
+        }
+    };
+    configs.insert(incident.config.clone(), config.clone());
+    Ok(config)
+}
+
+fn kill_switch(events: &[Event]) -> Option<KillSwitch> {
+    let event = events.first()?;
+    match &event.body {
+        EventBody::KillSwitchSet { on, by, reason } => {
+            Some(KillSwitch { on: *on, by: Some(by.clone()), reason: Some(reason.clone()), at: Some(event.at) })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,167 @@
+//! Carrying effects out: translation, native calls, time-outs, redaction. Every effect ends in exactly one outcome.
+//!
+//! ```text
+//! Job ─► run ─┬─ RunStep ─► read          ─► step_finished
+//!             ├─ Prepare ─► prepare       ─► step_prepared | prepare_failed
+//!             ├─ Inspect ─► act::inspect  ─► the gate looks (in the loop)
+//!             ├─ Send    ─► act::send     ─► call_finished
+//!             ├─ Probe   ─► act::probe    ─► call_finished
+//!             ├─ Verify  ─► verify        ─► verify_finished
+//!             ├─ Compare ─► act::compare  ─► undo_requested
+//!             ├─ Recheck ─► recheck       ─► target_rechecked
+//!             └─ Notify  ─► tell          ─► notification_finished
+//! ```
+
+mod act;
+mod failure;
+mod independent;
+mod prepare;
+mod read;
+mod recheck;
+mod tell;
+mod verify;
+
+use super::inbox::{EffectResult, Outcome};
+use super::place::{Place, Places};
+use super::shared::Shared;
+use super::{commands, now};
+use crate::config::Config;
+use crate::domain::{EnvironmentKind, EventBody, Incident, Redactor, Service, StepId, StepRecord};
+use crate::flow::Effect;
+use crate::gate::Cleared;
+use crate::notify::Notifier;
+use failure::Failure;
+use futures_util::FutureExt;
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+/// An effect to carry out, with the state that asked for it.
+pub(super) struct Job {
+    pub incident: Arc<Incident>,
+    pub pinned: Arc<Config>,
+    pub effect: Effect,
+    /// Permission to send, for [`Effect::Send`].
+    pub cleared: Option<Cleared>,
+}
+
+/// What effects are carried out with.
+pub(super) struct Runner {
+    process: String,
+    places: Places,
+    notifiers: BTreeMap<String, Arc<dyn Notifier>>,
+    redactor: Redactor,
+    shared: Arc<Shared>,
+}
+
+impl Runner {
+    pub fn new(places: Places, notifiers: Vec<Arc<dyn Notifier>>, redactor: Redactor, shared: Arc<Shared>) -> Self {
+        Self {
+            process: format!("{:016x}", u64::from_be_bytes(commands::random())),
+            places,
+            notifiers: notifiers.into_iter().map(|notifier| (notifier.channel().to_owned(), notifier)).collect(),
+            redactor,
+            shared,
+        }
+    }
+
+    /// This process, as intents name it.
+    pub fn process(&self) -> &str {
+        &self.process
+    }
+
+    /// Kind of an environment; one that is gone from the configuration counts as processes, where nothing runs.
+    pub fn kind(&self, environment: &str) -> EnvironmentKind {
+        self.places.get(environment).map_or(EnvironmentKind::Process, |place| place.kind)
+    }
+
+    /// All environments.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Reads an environment's services anew; whether that worked.
+    pub async fn read_inventory(&self, environment: &str, deadline: Duration) -> bool {
+        let Some(place) = self.places.get(environment) else { return false };
+        let problem = match tokio::time::timeout(deadline, place.environment.inventory()).await {
+            Ok(Ok(mut inventory)) => {
+                inventory.read_at.get_or_insert_with(now);
+                self.shared.put_inventory(environment, inventory);
+                return true;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", deadline.as_secs()),
+        };
+        let before = self.shared.inventories();
+        // Said when it begins; metrics and /ready show that it lasts.
+        if before.get(environment).is_none_or(|inventory| inventory.stale.is_none()) {
+            tracing::warn!(environment, problem, "the environment cannot be read; trying again");
+        }
+        self.shared.inventory_failed(environment, &problem);
+        false
+    }
+
+    /// Carries a job out and reports its one outcome, whatever happens.
+    pub async fn run(self: Arc<Self>, job: Job, results: mpsc::Sender<Outcome>) {
+        let (incident, effect) = (job.incident.id.clone(), job.effect.clone());
+        let work = AssertUnwindSafe(self.carry_out(job)).catch_unwind().await;
+        let result = work.unwrap_or_else(|_| {
+            tracing::error!(%incident, ?effect, "a defect of oncalld ended an effect; please report it");
+            failure::panicked(&effect)
+        });
+        // The loop drains this queue to its end before it stops.
+        let _ = results.send(Outcome::Effect { incident, effect, result }).await;
+    }
+
+    async fn carry_out(&self, mut job: Job) -> EffectResult {
+        let effect = job.effect.clone();
+        match &effect {
+            Effect::RunStep { step, attempt } => self.run_step(&job, step, *attempt).await,
+            Effect::Prepare { step, .. } => self.prepare(&job, step).await,
+            Effect::Inspect { step, .. } => self.inspect(&job, step).await,
+            Effect::Send { step, index, undo } => {
+                let cleared = job.cleared.take();
+                self.send(&job, step, *index, *undo, cleared).await
+            }
+            Effect::Probe { step, index, undo } => self.probe(&job, step, *index, *undo).await,
+            Effect::Verify { step } => self.verify(&job, step).await,
+            Effect::Compare { step } => self.compare(&job, step).await,
+            Effect::Recheck => self.recheck(&job).await,
+            Effect::Notify { subject, channel } => self.tell(&job, subject, channel).await,
+        }
+    }
+
+    fn place(&self, job: &Job) -> Result<&Place, Failure> {
+        let name = &job.incident.environment;
+        self.places
+            .get(name)
+            .ok_or_else(|| Failure::permanent(format!("environment {name} is not configured any more")))
+    }
+
+    /// The target as the inventory has it now; a nameless service for an operation on the environment.
+    fn service(&self, job: &Job, target: &str) -> Result<Service, Failure> {
+        if target.is_empty() {
+            return Ok(Service::default());
+        }
+        let inventories = self.shared.inventories();
+        let inventory = inventories.get(&job.incident.environment);
+        let found = inventory.and_then(|inventory| inventory.services.get(target)).cloned();
+        found.ok_or_else(|| Failure::permanent(format!("{} has no service '{target}'", job.incident.environment)))
+    }
+}
+
+impl Job {
+    fn record(&self, step: &StepId) -> Result<&StepRecord, Failure> {
+        let found = self.incident.steps.iter().find(|record| record.step.id == *step);
+        found.ok_or_else(|| Failure::permanent(format!("there is no step {step}")))
+    }
+}
+
+/// One fact, without blobs.
+fn fact(event: EventBody) -> EffectResult {
+    EffectResult::Facts { events: vec![event], blobs: Vec::new() }
+}
+
+/// Milliseconds since a moment.
+fn since(start: std::time::Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,94 @@
+//! Making a mutating step ready: exactly what would be sent, what takes it back, and what it would change.
+
+use super::read::{declared, is_allowed, is_environment, operation};
+use super::{EffectResult, Job, Runner, fact, failure::Failure};
+use crate::domain::{Binding, EventBody, Service, Step, StepId, StepRole, Values};
+use crate::execute::Captured;
+use crate::translate::{self, Context, Translated};
+use serde_json::Value;
+
+impl Runner {
+    pub(super) async fn prepare(&self, job: &Job, id: &StepId) -> EffectResult {
+        let prepared = async {
+            let step = &job.record(id)?.step;
+            let limit = step.timeout.as_std();
+            tokio::time::timeout(limit, self.prepared(job, step))
+                .await
+                .unwrap_or_else(|_| Err(Failure::transient(format!("not ready within {}", step.timeout))))
+        };
+        match prepared.await {
+            Ok(result) => result,
+            Err(Failure { problem, transient }) => {
+                fact(EventBody::PrepareFailed { step: id.clone(), error: problem, transient })
+            }
+        }
+    }
+
+    async fn prepared(&self, job: &Job, step: &Step) -> Result<EffectResult, Failure> {
+        let service = self.service(job, &step.target)?;
+        let operation = operation(job, &step.operation)?;
+        let declared = declared(job, &service.name);
+        let captured = self.capture(job, &service).await?;
+        let context = Context {
+            operation,
+            translation: self.translation(job, &step.operation)?,
+            service: &service,
+            declared: &declared,
+            arguments: &step.arguments,
+            before: Some(&captured.status),
+            step: &step.id,
+            reason: &step.reason,
+            allowed: is_allowed(job, &step.arguments),
+        };
+        let mut plan = match translate::translate(&context)? {
+            Translated::Act(plan) => plan,
+            // With these arguments it changes nothing, so there is nothing to ask about.
+            Translated::Read(_) => return Ok(self.run_step(job, &step.id, 1).await),
+        };
+        while let Some(call) = plan.next_call()? {
+            plan.record(self.read(job, &call).await?);
+        }
+        let calls = plan.prepared()?;
+        // Redacted first: what is read just before acting is redacted too, and the two are compared.
+        let before = self.redacted(captured.status);
+        let risk = translate::raised_risk(operation, &step.arguments, &service, &calls);
+        let diff = translate::diff(operation, &step.arguments, &service, &before);
+        let precondition = match &step.role {
+            StepRole::Remedy(remedy) => remedy.precondition.clone(),
+            StepRole::Diagnose => None,
+        };
+        let binding = Binding {
+            environment: job.incident.environment.clone(),
+            target: step.target.clone(),
+            operation: step.operation.clone(),
+            calls,
+            identity: captured.identity,
+            guard: translate::guard(operation, &before),
+            precondition,
+        };
+        Ok(fact(EventBody::StepPrepared {
+            step: step.id.clone(),
+            binding,
+            risk,
+            before,
+            diff: diff.iter().map(|line| self.redactor.text(line).into_owned()).collect(),
+        }))
+    }
+
+    /// The target's state now; nothing for the environment itself.
+    pub(super) async fn capture(&self, job: &Job, service: &Service) -> Result<Captured, Failure> {
+        if is_environment(service) {
+            return Ok(Captured::default());
+        }
+        Ok(self.place(job)?.environment.capture(service).await?)
+    }
+
+    pub(super) fn redacted(&self, values: Values) -> Values {
+        let mut value = Value::Object(values);
+        self.redactor.value(&mut value);
+        match value {
+            Value::Object(values) => values,
+            _ => Values::new(),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What many may read while only the loop writes it: open incidents, inventories, configuration, kill switch, feed.
+
+use super::answer::{Degraded, KillSwitch};
+use super::metrics::Metrics;
+use crate::config::Config;
+use crate::domain::{Event, Incident, IncidentId, Inventories, Inventory};
+use std::collections::BTreeMap;
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio::sync::broadcast;
+
+/// Events that a live reader may lag behind before it is told to resume from the journal: a storm of a few hundred
+/// incidents fits, and at about 2 KiB an event the buffer stays below 10 MiB.
+const FEED: usize = 4_096;
+
+/// State that is read from everywhere and written by the loop alone. Locks are held for a clone, never across an await.
+pub(super) struct Shared {
+    incidents: RwLock<BTreeMap<IncidentId, Arc<Incident>>>,
+    inventories: RwLock<Arc<Inventories>>,
+    config: RwLock<Arc<Config>>,
+    kill_switch: RwLock<KillSwitch>,
+    /// Read by senders immediately before each native call.
+    stopped: AtomicBool,
+    feed: broadcast::Sender<Arc<Event>>,
+    pub(super) metrics: Metrics,
+}
+
+impl Shared {
+    pub(super) fn new(config: Arc<Config>, metrics: Metrics) -> Self {
+        let inventories =
+            config.environments.keys().map(|name| (name.clone(), Inventory::default())).collect::<Inventories>();
+        Self {
+            incidents: RwLock::default(),
+            inventories: RwLock::new(Arc::new(inventories)),
+            config: RwLock::new(config),
+            kill_switch: RwLock::default(),
+            stopped: AtomicBool::new(false),
+            feed: broadcast::channel(FEED).0,
+            metrics,
+        }
+    }
+
+    pub(super) fn incident(&self, id: &IncidentId) -> Option<Arc<Incident>> {
+        read(&self.incidents).get(id).cloned()
+    }
+
+    pub(super) fn open_incidents(&self) -> Vec<Arc<Incident>> {
+        read(&self.incidents).values().cloned().collect()
+    }
+
+    pub(super) fn put_incident(&self, incident: Arc<Incident>) {
+        let mut incidents = write(&self.incidents);
+        if incident.closed_at.is_some() {
+            incidents.remove(&incident.id);
+        } else {
+            incidents.insert(incident.id.clone(), incident);
+        }
+    }
+
+    pub(super) fn inventories(&self) -> Arc<Inventories> {
+        read(&self.inventories).clone()
+    }
+
+    pub(super) fn put_inventory(&self, environment: &str, inventory: Inventory) {
+        let mut inventories = write(&self.inventories);
+        Arc::make_mut(&mut inventories).insert(environment.to_owned(), inventory);
+    }
+
+    /// Notes that an environment could not be read; what was seen last stays.
+    pub(super) fn inventory_failed(&self, environment: &str, problem: &str) {
+        let mut inventories = write(&self.inventories);
+        Arc::make_mut(&mut inventories).entry(environment.to_owned()).or_default().stale = Some(problem.to_owned());
+    }
+
+    pub(super) fn config(&self) -> Arc<Config> {
+        read(&self.config).clone()
+    }
+
+    pub(super) fn put_config(&self, config: Arc<Config>) {
+        *write(&self.config) = config;
+    }
+
+    pub(super) fn kill_switch(&self) -> KillSwitch {
+        let mut state = read(&self.kill_switch).clone();
+        state.on |= self.is_stopped();
+        state
+    }
+
+    pub(super) fn put_kill_switch(&self, state: KillSwitch) {
+        self.stopped.store(state.on, Ordering::SeqCst);
+        *write(&self.kill_switch) = state;
+    }
+
+    pub(super) fn throw_kill_switch(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn publish(&self, event: Arc<Event>) {
+        // Nobody listening is not an error.
+        let _ = self.feed.send(event);
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.feed.subscribe()
+    }
+
+    pub(super) fn degraded(&self) -> Vec<Degraded> {
+        let inventories = self.inventories();
+        inventories
+            .iter()
+            .filter_map(|(name, inventory)| {
+                let problem = match (&inventory.stale, inventory.read_at) {
+                    (Some(problem), _) => problem.clone(),
+                    (None, None) => "not read yet".to_owned(),
+                    (None, Some(_)) => return None,
+                };
+                Some(Degraded { dependency: format!("environment {name}"), problem })
+            })
+            .collect()
+    }
+
+    pub(super) fn metrics_text(&self) -> String {
+        self.metrics.open_incidents(&self.open_incidents());
+        self.metrics.text()
+    }
+}
+
+/// A poisoned lock holds a whole value all the same: every write replaces one.
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
