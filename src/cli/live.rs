@@ -1,0 +1,332 @@
+//! Events as terminal lines, for `watch`, `diagnose --watch` and the demo.
+//!
+//! ```text
+//! 12:00:01  triage      get_status api … ok  exited (oom, exit 137)
+//! 12:00:02  finding     memory_limit_too_small (0.95)  the memory limit is below what the program needs
+//! ```
+
+use super::facts::summary;
+use super::style::{Style, Tone, one_line};
+use crate::domain::{
+    AlertStatus, Approval, CallOutcome, Decision, Event, EventBody, GateDecision, Plan, StepId, StepOutcome, Trigger,
+    Verdict,
+};
+use std::collections::BTreeMap;
+
+/// Steps remembered for naming what later events only cite; at 200 bytes a step this stays under 1 MiB.
+const STEP_LIMIT: usize = 4096;
+
+/// Turns a stream of events into lines. It remembers the plans that it saw, since later events name steps by id only.
+#[derive(Debug)]
+pub struct Feed {
+    style: Style,
+    steps: BTreeMap<StepId, Known>,
+    /// Whether lines name their incident: of use where several are shown at once.
+    with_incident: bool,
+}
+
+#[derive(Debug)]
+struct Known {
+    phase: &'static str,
+    what: String,
+}
+
+/// One line without its time: a short heading and the rest.
+struct Line {
+    heading: String,
+    tone: Tone,
+    text: String,
+}
+
+fn line(heading: &str, tone: Tone, text: impl Into<String>) -> Line {
+    Line { heading: heading.to_owned(), tone, text: text.into() }
+}
+
+impl Feed {
+    /// A feed of one incident.
+    pub fn new(style: Style) -> Self {
+        Self { style, steps: BTreeMap::new(), with_incident: false }
+    }
+
+    /// A feed of all incidents: each line names its own.
+    pub fn of_all(style: Style) -> Self {
+        Self { with_incident: true, ..Self::new(style) }
+    }
+
+    /// The lines of one event; none for what only machines care about.
+    pub fn render(&mut self, event: &Event) -> Vec<String> {
+        if let EventBody::PlanMade { plan, .. } = &event.body {
+            self.learn(plan);
+        }
+        let lines = self.lines(&event.body);
+        lines.into_iter().enumerate().map(|(index, line)| self.write(event, index == 0, &line)).collect()
+    }
+
+    fn learn(&mut self, plan: &Plan) {
+        for (phase, step) in plan.steps() {
+            while self.steps.len() >= STEP_LIMIT {
+                self.steps.pop_first();
+            }
+            let what = format!("{} {}", step.operation, step.target).trim().to_owned();
+            self.steps.insert(step.id.clone(), Known { phase: phase.as_str(), what });
+        }
+    }
+
+    fn write(&self, event: &Event, first: bool, line: &Line) -> String {
+        let time = if first { self.style.time(event.at) } else { " ".repeat(8) };
+        let incident = match (&event.incident, self.with_incident) {
+            (Some(id), true) => format!("{}  ", self.style.paint(Tone::Faint, id.as_str())),
+            _ => String::new(),
+        };
+        let heading = self.style.paint(line.tone, &format!("{:<11}", line.heading));
+        format!("{}  {incident}{heading} {}", self.style.paint(Tone::Faint, &time), line.text).trim_end().to_owned()
+    }
+
+    fn phase(&self, step: &StepId) -> &str {
+        self.steps.get(step).map_or("step", |known| known.phase)
+    }
+
+    fn what(&self, step: &StepId) -> String {
+        self.steps.get(step).map_or_else(|| step.to_string(), |known| one_line(&known.what))
+    }
+
+    fn lines(&self, body: &EventBody) -> Vec<Line> {
+        match body {
+            EventBody::AlertsReceived { sender, alerts, .. } => alerts
+                .iter()
+                .map(|alert| {
+                    let (word, tone) = match alert.status {
+                        AlertStatus::Firing => ("firing", Tone::Warning),
+                        AlertStatus::Resolved => ("resolved", Tone::Good),
+                    };
+                    line("alert", tone, format!("{} {word}  from {}", one_line(alert.name()), one_line(sender)))
+                })
+                .collect(),
+            EventBody::StepFinished { step, outcome, milliseconds, .. } => {
+                vec![self.step_finished(step, outcome, *milliseconds)]
+            }
+            EventBody::FindingMade { finding } => vec![match &finding.cause {
+                Some(cause) => line(
+                    "cause",
+                    Tone::Strong,
+                    format!("{} ({:.2})  {}", cause.code, cause.confidence, one_line(&finding.summary)),
+                ),
+                None => line("finding", Tone::Strong, one_line(&finding.summary)),
+            }],
+            EventBody::ApprovalRequested { approval } => self.approval(approval),
+            _ => self.incident_lines(body).or_else(|| self.action_lines(body)).into_iter().collect(),
+        }
+    }
+
+    fn incident_lines(&self, body: &EventBody) -> Option<Line> {
+        Some(match body {
+            EventBody::IncidentOpened { environment, target, title, trigger, .. } => {
+                let place = target.as_ref().map_or_else(|| environment.clone(), |name| format!("{environment}/{name}"));
+                line("incident", Tone::Strong, format!("{}  {}{}", one_line(title), one_line(&place), by(trigger)))
+            }
+            EventBody::WaitingStarted { on, dependency } => {
+                line("waiting", Tone::Warning, format!("for {} ({on})", one_line(dependency)))
+            }
+            EventBody::WaitingEnded { on } => line("waiting", Tone::Good, format!("over: {on} is closed")),
+            EventBody::PlanMade { plan, reason } => line("plan", Tone::Faint, plan_text(plan, reason)),
+            EventBody::RemedyManual { instructions, reason, .. } => {
+                line("manual", Tone::Warning, format!("{} ({})", one_line(instructions), one_line(reason)))
+            }
+            EventBody::TargetRechecked { healthy, detail } => {
+                let tone = if *healthy == Some(true) { Tone::Good } else { Tone::Warning };
+                line("re-check", tone, one_line(detail))
+            }
+            EventBody::VerdictReached { verdict, reason, .. } => {
+                line("verdict", verdict_tone(*verdict), format!("{verdict}  {}", one_line(reason)))
+            }
+            EventBody::IncidentEscalated { reason } => line("escalated", Tone::Bad, one_line(reason)),
+            EventBody::IncidentTakenOver { by } => {
+                line("taken over", Tone::Warning, format!("by {}: nothing further runs", one_line(by)))
+            }
+            EventBody::IncidentReleased { by } => line("released", Tone::Good, format!("by {}", one_line(by))),
+            EventBody::CommentAdded { by, text } => {
+                line("comment", Tone::Faint, format!("{}: {}", one_line(by), one_line(text)))
+            }
+            EventBody::IncidentClosed { by, reason } => {
+                let by = by.as_ref().map_or_else(String::new, |name| format!("by {}  ", one_line(name)));
+                line("closed", Tone::Strong, format!("{by}{}", one_line(reason)))
+            }
+            EventBody::NotificationFinished { channel, subject, error } => match error {
+                None => line("notified", Tone::Faint, format!("{channel}  {subject}")),
+                Some(error) => line("notified", Tone::Bad, format!("{channel}  {subject} failed: {}", one_line(error))),
+            },
+            EventBody::KillSwitchSet { on, by, reason } => {
+                let (tone, word) = if *on { (Tone::Bad, "ON: no mutation runs") } else { (Tone::Good, "off") };
+                line("kill switch", tone, format!("{word}  by {}  {}", one_line(by), one_line(reason)))
+            }
+            _ => return None,
+        })
+    }
+
+    fn action_lines(&self, body: &EventBody) -> Option<Line> {
+        Some(match body {
+            EventBody::StepPrepared { step, diff, .. } if !diff.is_empty() => {
+                line("change", Tone::Strong, format!("{}: {}", self.what(step), one_line(&diff.join(", "))))
+            }
+            EventBody::PrepareFailed { step, error, .. } => {
+                line("prepare", Tone::Bad, format!("{} … failed  {}", self.what(step), one_line(error)))
+            }
+            EventBody::GateDecided { step, decision, rule, reason } => {
+                let tone = match decision {
+                    GateDecision::Run => Tone::Good,
+                    GateDecision::Ask => Tone::Warning,
+                    GateDecision::Refuse => Tone::Bad,
+                };
+                let text = format!("{} … {}  {} ({rule})", self.what(step), decision.as_str(), one_line(reason));
+                line("gate", tone, text)
+            }
+            EventBody::ApprovalDecided { decision, by, comment, .. } => {
+                let (tone, word) = match decision {
+                    Decision::Approve => (Tone::Good, "approved"),
+                    Decision::Deny => (Tone::Bad, "denied"),
+                };
+                let said = comment.as_ref().map_or_else(String::new, |text| format!(": {}", one_line(text)));
+                line(word, tone, format!("by {}{said}", one_line(by)))
+            }
+            EventBody::ApprovalExpired { approval } => {
+                line("expired", Tone::Warning, format!("{approval}: nobody decided in time"))
+            }
+            EventBody::ApprovalVoided { approval, reason } => {
+                line("voided", Tone::Warning, format!("{approval}: {}", one_line(reason)))
+            }
+            EventBody::CallIntended { undo, call, .. } => {
+                line(if *undo { "undo" } else { "run" }, Tone::Strong, format!("$ {}", one_line(&call.command())))
+            }
+            EventBody::CallFinished { step, outcome, probed, .. } => {
+                let (tone, text) = match outcome {
+                    CallOutcome::Done { .. } => (Tone::Good, "done".to_owned()),
+                    CallOutcome::NotDone { error } => (Tone::Bad, format!("not done: {}", one_line(error))),
+                    CallOutcome::Unknown { error } => (Tone::Bad, format!("nobody can tell: {}", one_line(error))),
+                };
+                let how = if *probed { " (found out after a restart)" } else { "" };
+                line(self.phase(step), tone, format!("{} … {text}{how}", self.what(step)))
+            }
+            EventBody::VerifyFinished { held, independent, detail, .. } => {
+                let tone = match (held, independent) {
+                    (true, Some(false)) | (false, _) => Tone::Bad,
+                    (true, _) => Tone::Good,
+                };
+                line("verify", tone, format!("{}  {}", if *held { "held" } else { "did not hold" }, one_line(detail)))
+            }
+            EventBody::UndoRequested { step, clean, .. } => {
+                let how = if *clean { "" } else { "; the target is not as the action left it" };
+                line("undo", Tone::Warning, format!("{} is to be taken back{how}", self.what(step)))
+            }
+            EventBody::UndoFinished { undone, detail, .. } => {
+                let (tone, word) = if *undone { (Tone::Good, "done") } else { (Tone::Bad, "not done") };
+                line("undo", tone, format!("{word}  {}", one_line(detail)))
+            }
+            _ => return None,
+        })
+    }
+
+    fn step_finished(&self, step: &StepId, outcome: &StepOutcome, milliseconds: u64) -> Line {
+        let what = self.what(step);
+        match outcome {
+            StepOutcome::Succeeded { evidence } => {
+                let facts = summary(&evidence.operation, &evidence.facts);
+                let slow = if milliseconds >= 1000 {
+                    format!(" in {:.1}s", milliseconds as f64 / 1000.0)
+                } else {
+                    String::new()
+                };
+                line(self.phase(step), Tone::Good, format!("{what} … ok{slow}  {}", one_line(&facts)))
+            }
+            StepOutcome::Failed { error, transient } => {
+                let again = if *transient { "; will be tried again" } else { "" };
+                line(self.phase(step), Tone::Bad, format!("{what} … failed  {}{again}", one_line(error)))
+            }
+            StepOutcome::Skipped { reason } => {
+                line(self.phase(step), Tone::Faint, format!("{what} … skipped  {}", one_line(reason)))
+            }
+        }
+    }
+
+    fn approval(&self, approval: &Approval) -> Vec<Line> {
+        let mut lines = vec![line(
+            "approval",
+            Tone::Warning,
+            format!(
+                "{}  {} {}  {}  until {}",
+                approval.id,
+                one_line(&approval.operation),
+                one_line(&approval.target),
+                approval.risk,
+                self.style.time(approval.expires_at)
+            ),
+        )];
+        lines.extend(approval.command.lines().map(|text| line("", Tone::Strong, format!("$ {}", one_line(text)))));
+        lines.extend(approval.diff.iter().map(|text| line("", Tone::Faint, format!("  {}", one_line(text)))));
+        lines.extend(approval.undo.lines().map(|text| line("", Tone::Faint, format!("undo: {}", one_line(text)))));
+        lines
+    }
+}
+
+fn by(trigger: &Trigger) -> String {
+    match trigger {
+        Trigger::Alert => String::new(),
+        Trigger::Diagnose { name, .. } => format!("  asked for by {}", one_line(name)),
+        Trigger::Operation { name, operation, .. } => format!("  {operation} by hand, by {}", one_line(name)),
+        Trigger::Storm { targets } => format!("  {targets} targets alert at once"),
+    }
+}
+
+fn plan_text(plan: &Plan, reason: &str) -> String {
+    let phases: Vec<String> = plan.phases.iter().map(|phase| format!("{} {}", phase.name, phase.steps.len())).collect();
+    format!("{}  ({})", one_line(reason), phases.join(", "))
+}
+
+fn verdict_tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Resolved | Verdict::NoFault => Tone::Good,
+        Verdict::Mitigated | Verdict::Inconclusive => Tone::Warning,
+        Verdict::Unresolved => Tone::Bad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(body: serde_json::Value) -> Event {
+        let mut whole = json!({"seq": 1, "at": "2026-11-21T12:00:01Z", "incident": "inc_1", "hash": ""});
+        whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        serde_json::from_value(whole).unwrap()
+    }
+
+    #[test]
+    fn a_step_is_named_by_the_plan_that_it_came_from() {
+        let mut feed = Feed::new(Style::plain());
+        let plan = json!({"kind": "plan_made", "reason": "an alert fired", "plan": {"revision": 1,
+            "source": {"by": "runbook", "runbooks": ["general"]}, "phases": [{"name": "triage", "steps": [{
+            "id": "inc_1.r1.0", "name": "status", "operation": "get_status", "target": "api", "arguments": {},
+            "reason": "", "role": {"is": "diagnose"}, "timeout": "10s"}]}]}});
+        assert_eq!(feed.render(&event(plan)), ["12:00:01  plan        an alert fired  (triage 1)"]);
+        let finished = json!({"kind": "step_finished", "step": "inc_1.r1.0", "attempt": 1, "milliseconds": 12,
+            "outcome": {"is": "succeeded", "evidence": {"step": "inc_1.r1.0", "name": "status",
+            "operation": "get_status", "target": "api", "at": "2026-11-21T12:00:01Z", "commands": [], "digest": "",
+            "facts": {"state": "exited", "exit_reason": "oom", "exit_code": 137}, "truncated": false}}});
+        assert_eq!(
+            feed.render(&event(finished)),
+            ["12:00:01  triage      get_status api … ok  exited (oom, exit 137)"]
+        );
+    }
+
+    #[test]
+    fn a_feed_of_all_incidents_names_them() {
+        let comment = event(json!({"kind": "comment_added", "by": "ann", "text": "hello\n\u{1b}[2J"}));
+        assert_eq!(Feed::of_all(Style::plain()).render(&comment), ["12:00:01  inc_1  comment     ann: hello [2J"]);
+    }
+
+    #[test]
+    fn what_only_machines_care_about_is_left_out() {
+        let started = json!({"kind": "step_started", "step": "inc_1.r1.0", "attempt": 1});
+        assert!(Feed::new(Style::plain()).render(&event(started)).is_empty());
+    }
+}

@@ -1,0 +1,98 @@
+// Talking to the daemon: requests, and the live feed with resumption.
+
+const KEY = "oncalld.token";
+
+/** The token of this tab; none where the daemon needs none. */
+export const session = {
+  get token() { return sessionStorage.getItem(KEY) ?? ""; },
+  set token(value) { value ? sessionStorage.setItem(KEY, value) : sessionStorage.removeItem(KEY); },
+};
+
+/** What the daemon refused, in its words. */
+export class Problem extends Error {
+  constructor(status, document) {
+    super(document.detail ?? `the daemon answered ${status}`);
+    this.status = status;
+  }
+}
+
+/** Sends a request; answers with JSON, or text where `accept` says so. */
+export async function call(method, path, body, accept = "application/json") {
+  const headers = { accept };
+  if (session.token) headers.authorization = `Bearer ${session.token}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
+  } catch {
+    throw new Problem(0, { detail: "the daemon does not answer" });
+  }
+  if (!response.ok) {
+    throw new Problem(response.status, await response.json().catch(() => ({})));
+  }
+  if (response.status === 204) return null;
+  return accept === "application/json" ? response.json() : response.text();
+}
+
+/** Base 64 for URLs: a WebSocket of a browser can carry a token only as a subprotocol, which has few characters. */
+function encoded(text) {
+  const bytes = new TextEncoder().encode(text);
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+const FIRST_DELAY = 500;
+const LONGEST_DELAY = 15000;
+
+/** The live feed. It connects again by itself, and goes on after the last event that it saw. */
+export class Live {
+  #socket = null;
+  #last = null;
+  #delay = FIRST_DELAY;
+  #timer = null;
+  #stopped = false;
+
+  /** `changed(state)` hears `live` or `offline`; `refused()` that a connection was never opened. */
+  constructor({ event, changed, refused }) {
+    this.event = event;
+    this.changed = changed;
+    this.refused = refused;
+  }
+
+  start() {
+    this.#stopped = false;
+    const address = new URL("/api/v1/live", location.href);
+    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    if (this.#last !== null) address.searchParams.set("after", this.#last);
+    const protocols = ["oncalld.v1"];
+    if (session.token) protocols.push(`bearer64.${encoded(session.token)}`);
+    const socket = new WebSocket(address, protocols);
+    let opened = false;
+    socket.addEventListener("open", () => {
+      opened = true;
+      this.#delay = FIRST_DELAY;
+      this.changed("live", this.#last !== null);
+    });
+    socket.addEventListener("message", (message) => {
+      const event = JSON.parse(message.data);
+      this.#last = event.seq;
+      this.event(event);
+    });
+    socket.addEventListener("close", () => {
+      if (this.#stopped || socket !== this.#socket) return;
+      this.changed("offline");
+      if (!opened) {
+        this.#last = null; // perhaps another journal: begin anew
+        this.refused();
+      }
+      this.#timer = setTimeout(() => this.start(), this.#delay);
+      this.#delay = Math.min(this.#delay * 2, LONGEST_DELAY);
+    });
+    this.#socket = socket;
+  }
+
+  stop() {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#socket?.close();
+  }
+}

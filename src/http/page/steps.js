@@ -1,0 +1,57 @@
+// Steps of an incident: what was read, what was done.
+
+import { badge, el, facts, pairs, tone, when } from "./dom.js";
+
+/** One step with its evidence or its action. */
+export function stepView(record) {
+  const { step, status, evidence, action, error } = record;
+  const target = step.target ? ` ${step.target}` : "";
+  return el("li", { class: "step" },
+    el("div", { class: "row" },
+      el("code", {}, `${step.operation}${target}`),
+      badge(status, tone(status)),
+      record.attempt > 1 && el("span", { class: "faint" }, `attempt ${record.attempt}`),
+      el("span", { class: "faint grow" }, step.reason),
+      el("span", { class: "faint" }, when(record.finished_at ?? record.started_at))),
+    error && el("p", { class: status === "skipped" ? "faint" : "problem" }, error),
+    evidence && evidenceView(evidence),
+    action && actionView(action));
+}
+
+function evidenceView(evidence) {
+  return el("details", { "data-name": "evidence" },
+    el("summary", { class: "faint" }, `evidence${evidence.truncated ? " (cut)" : ""}`),
+    evidence.commands.map((command) => el("pre", { class: "command" }, command)),
+    facts(evidence.facts));
+}
+
+function outcome(call) {
+  if (!call.outcome) return ["nobody knows yet", "warning"];
+  const { is, error } = call.outcome;
+  if (is === "done") return ["done", "good"];
+  return [`${is === "not_done" ? "not done" : "nobody can tell"}: ${error}`, "bad"];
+}
+
+function callView(call) {
+  const [text, mark] = outcome(call);
+  return [el("pre", { class: "command" }, call.command),
+    el("p", { class: mark }, text, call.probed ? " (found out after a restart)" : "")];
+}
+
+function actionView(action) {
+  const { gate, verify } = action;
+  return el("div", {},
+    action.calls.length === 0 && action.commands.map((command) => el("pre", { class: "command" }, command)),
+    action.diff.length > 0 && el("pre", {}, action.diff.join("\n")),
+    pairs([
+      ["Risk", badge(action.risk, tone(action.risk))],
+      gate && ["Gate", el("span", {}, badge(gate.decision, tone(gate.decision)), ` ${gate.reason} (${gate.rule})`)],
+      verify && ["Verified", el("span", { class: verify.held ? "good" : "bad" },
+        `${verify.held ? "held" : "did not hold"}: ${verify.detail}`)],
+      verify && ["Independent signal", { true: "agrees", false: "disagrees" }[verify.independent] ?? "none"],
+    ].filter(Boolean)),
+    action.calls.length > 0 && [el("h4", {}, "Sent"), action.calls.map(callView)],
+    action.undo_calls.length > 0 && [el("h4", {}, "Sent to take it back"), action.undo_calls.map(callView)],
+    action.undone !== null && el("p", { class: action.undone ? "warning" : "bad" },
+      action.undone ? "Taken back." : "Could not be taken back."));
+}
