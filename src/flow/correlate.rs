@@ -1,0 +1,176 @@
+//! Which incidents a delivery belongs to: one open incident per environment and target, further alerts join it.
+
+use crate::config::Config;
+use crate::domain::{
+    Alert, AlertStatus, Delivery, Digest, EventBody, Incident, IncidentId, Inventories, Timestamp, Trigger, Values,
+};
+use crate::gate;
+use crate::intake::{self, Resolution};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Episodes that an incident had: fingerprints of alerts, with their starts.
+pub type Episodes = BTreeSet<(Digest, Timestamp)>;
+
+/// What is known of incidents when a delivery arrives.
+pub struct Known<'a> {
+    /// Open incidents by group key.
+    pub open: &'a BTreeMap<String, &'a Incident>,
+    /// The last closed incident of a group key, and the episodes (fingerprint, start) that it had.
+    pub closed: &'a dyn Fn(&str) -> Option<(IncidentId, Episodes)>,
+}
+
+/// A delivery's alerts for one incident.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Correlated {
+    /// The incident: an open one, or a new one with its opening as first event.
+    pub incident: IncidentId,
+    /// What becomes durable; empty if nothing is news.
+    pub events: Vec<EventBody>,
+    /// The group key.
+    pub group_key: String,
+}
+
+/// Sorts a delivery's alerts into incidents. `new_id` supplies identifiers.
+pub fn correlate(
+    delivery: &Delivery,
+    config: &Config,
+    inventories: &Inventories,
+    known: &Known<'_>,
+    new_id: &mut dyn FnMut() -> IncidentId,
+) -> Vec<Correlated> {
+    let mut groups: BTreeMap<String, (Resolution, Vec<Alert>)> = BTreeMap::new();
+    for alert in &delivery.alerts {
+        let resolution = intake::resolve(alert, &config.environments, inventories);
+        let key = intake::group_key(&resolution, &delivery.sender, &delivery.group_key);
+        groups.entry(key).or_insert_with(|| (resolution, Vec::new())).1.push(alert.clone());
+    }
+    groups
+        .into_iter()
+        .filter_map(|(key, (resolution, alerts))| join(delivery, config, known, new_id, key, &resolution, alerts))
+        .collect()
+}
+
+fn join(
+    delivery: &Delivery,
+    config: &Config,
+    known: &Known<'_>,
+    new_id: &mut dyn FnMut() -> IncidentId,
+    group_key: String,
+    resolution: &Resolution,
+    alerts: Vec<Alert>,
+) -> Option<Correlated> {
+    if let Some(open) = known.open.get(&group_key) {
+        let news: Vec<Alert> = alerts.into_iter().filter(|alert| is_news(open, alert)).collect();
+        let events = if news.is_empty() { Vec::new() } else { vec![received(delivery, news)] };
+        return Some(Correlated { incident: open.id.clone(), events, group_key });
+    }
+    let (follows, episodes) = match (known.closed)(&group_key) {
+        Some((incident, episodes)) => (Some(incident), episodes),
+        None => (None, BTreeSet::new()),
+    };
+    // An episode that has had its incident does not get another by being reported again.
+    let firing: Vec<Alert> = alerts
+        .into_iter()
+        .filter(|alert| alert.status == AlertStatus::Firing)
+        .filter(|alert| !episodes.contains(&(alert.fingerprint.clone(), alert.starts_at)))
+        .collect();
+    if firing.is_empty() {
+        return None;
+    }
+    let environment = resolution.environment().to_owned();
+    let target = resolution.service().map(str::to_owned);
+    let opened = EventBody::IncidentOpened {
+        title: intake::title(&firing, &environment, target.as_deref()),
+        severity: intake::most_severe(&firing),
+        environment,
+        target,
+        group_key: group_key.clone(),
+        trigger: Trigger::Alert,
+        config: config.digest.clone(),
+        follows,
+        read_only: resolution.read_only().map(str::to_owned),
+    };
+    Some(Correlated { incident: new_id(), events: vec![opened, received(delivery, firing)], group_key })
+}
+
+fn received(delivery: &Delivery, alerts: Vec<Alert>) -> EventBody {
+    EventBody::AlertsReceived { delivery: delivery.id.clone(), sender: delivery.sender.clone(), alerts }
+}
+
+/// Whether an alert says something that the incident does not know: a repeat or a straggler does not.
+fn is_news(incident: &Incident, alert: &Alert) -> bool {
+    match incident.alerts.iter().find(|known| known.fingerprint == alert.fingerprint) {
+        None => alert.status == AlertStatus::Firing,
+        Some(known) if alert.starts_at < known.starts_at => false,
+        Some(known) => known.status != alert.status || known.starts_at != alert.starts_at,
+    }
+}
+
+/// The opening of a diagnosis that a person asked for.
+pub fn diagnose_by_hand(config: &Config, environment: &str, service: &str, name: &str, note: &str) -> EventBody {
+    let trigger = Trigger::Diagnose { name: name.to_owned(), note: note.to_owned() };
+    opened_by_hand(config, environment, Some(service), format!("Diagnosis of {service}, asked for by {name}"), trigger)
+}
+
+/// The opening of one operation that a person asked for.
+pub fn operate_by_hand(
+    config: &Config,
+    environment: &str,
+    service: Option<&str>,
+    name: &str,
+    operation: &str,
+    arguments: Values,
+) -> EventBody {
+    let trigger = Trigger::Operation { name: name.to_owned(), operation: operation.to_owned(), arguments };
+    let place = service.unwrap_or(environment);
+    opened_by_hand(config, environment, service, format!("{operation} on {place}, asked for by {name}"), trigger)
+}
+
+fn opened_by_hand(
+    config: &Config,
+    environment: &str,
+    service: Option<&str>,
+    title: String,
+    trigger: Trigger,
+) -> EventBody {
+    EventBody::IncidentOpened {
+        environment: environment.to_owned(),
+        target: service.map(str::to_owned),
+        group_key: format!("{environment}/{}", service.unwrap_or_default()),
+        title,
+        severity: "none".into(),
+        trigger,
+        config: config.digest.clone(),
+        follows: None,
+        read_only: None,
+    }
+}
+
+/// The group key of an environment's storm.
+pub fn storm_key(environment: &str) -> String {
+    format!("{environment}!storm")
+}
+
+/// The opening of an environment's incident when so many of its targets alert at once that the fault is likely shared.
+pub fn storm(
+    config: &Config,
+    environment: &str,
+    alerting: usize,
+    targets: usize,
+    open: &BTreeMap<String, &Incident>,
+) -> Option<EventBody> {
+    if !gate::is_storm(alerting, targets, &config.policies.storm) || open.contains_key(&storm_key(environment)) {
+        return None;
+    }
+    Some(EventBody::IncidentOpened {
+        environment: environment.to_owned(),
+        target: None,
+        group_key: storm_key(environment),
+        title: format!("{alerting} of {targets} services of {environment} alert at once"),
+        severity: "critical".into(),
+        trigger: Trigger::Storm { targets: alerting },
+        config: config.digest.clone(),
+        follows: None,
+        read_only: Some(format!("{alerting} of {targets} services alert at once: the fault is likely shared")),
+    })
+}

@@ -1,0 +1,126 @@
+//! The order in which an incident's concerns are looked at.
+
+use super::{Effect, Next, Snapshot, diagnose, messages, remedy, settle};
+use crate::domain::{AlertStatus, ApprovalState, EventBody, Incident, StepId, StepRecord, Timestamp};
+
+/// What comes next for this incident. Deterministic: the same state and snapshot give the same answer.
+pub fn decide(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
+    let next = work(incident, snapshot);
+    match next {
+        Next::Append(events) => Next::Append(events),
+        Next::Wait { mut effects, wakes_at } => {
+            let (told, tell_at) = messages::due(incident, snapshot);
+            effects.extend(told);
+            Next::Wait { effects, wakes_at: earliest(wakes_at, tell_at) }
+        }
+    }
+}
+
+fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
+    // A call that may have been sent is always followed up, whoever has the wheel.
+    let doubtful = in_doubt(incident, snapshot);
+    if !doubtful.is_empty() {
+        return Next::Wait { effects: doubtful, wakes_at: None };
+    }
+    if incident.closed_at.is_some() {
+        return Next::idle();
+    }
+    if let Some(events) = expired(incident, snapshot) {
+        return Next::Append(events);
+    }
+    if incident.taken_over_by.is_some() {
+        return Next::Wait { effects: Vec::new(), wakes_at: next_expiry(incident) };
+    }
+    if let Some(next) = waiting(incident, snapshot) {
+        return next;
+    }
+    if let Some(next) = settle::recheck(incident, snapshot) {
+        return next;
+    }
+    let next = diagnose::next(incident, snapshot)
+        .or_else(|| remedy::next(incident, snapshot))
+        .unwrap_or_else(|| settle::next(incident, snapshot));
+    match next {
+        Next::Wait { effects, wakes_at } => Next::Wait { effects, wakes_at: earliest(wakes_at, next_expiry(incident)) },
+        append => append,
+    }
+}
+
+/// Calls with an intent and no outcome: ours are being sent, those of another process are probed.
+fn in_doubt(incident: &Incident, snapshot: &Snapshot<'_>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for record in &incident.steps {
+        let Some(action) = &record.action else { continue };
+        let calls =
+            action.calls.iter().map(|call| (call, false)).chain(action.undo_calls.iter().map(|call| (call, true)));
+        for (call, undo) in calls.filter(|(call, _)| call.outcome.is_none()) {
+            let (step, index) = (record.step.id.clone(), call.index);
+            effects.push(if call.process == snapshot.process {
+                Effect::Send { step, index, undo }
+            } else {
+                Effect::Probe { step, index, undo }
+            });
+        }
+    }
+    effects
+}
+
+fn expired(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Vec<EventBody>> {
+    let events: Vec<EventBody> = incident
+        .approvals
+        .iter()
+        .filter(|approval| matches!(approval.state, ApprovalState::Pending | ApprovalState::Approved))
+        .filter(|approval| approval.expires_at <= snapshot.now)
+        .map(|approval| EventBody::ApprovalExpired { approval: approval.id.clone() })
+        .collect();
+    (!events.is_empty()).then_some(events)
+}
+
+fn next_expiry(incident: &Incident) -> Option<Timestamp> {
+    incident
+        .approvals
+        .iter()
+        .filter(|approval| matches!(approval.state, ApprovalState::Pending | ApprovalState::Approved))
+        .map(|approval| approval.expires_at)
+        .min()
+}
+
+/// Begins or ends waiting for a dependency's incident. An action that has begun is finished first.
+fn waiting(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
+    match &incident.waiting_on {
+        Some(on) if !snapshot.awaited_is_open => Some(Next::Append(vec![EventBody::WaitingEnded { on: on.clone() }])),
+        None if !is_acting(incident) && incident.verdict.is_none() => {
+            let dependency = snapshot.dependency.as_ref()?;
+            Some(Next::Append(vec![EventBody::WaitingStarted {
+                on: dependency.incident.clone(),
+                dependency: dependency.service.clone(),
+            }]))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a mutating step has sent something and is not settled.
+pub(super) fn is_acting(incident: &Incident) -> bool {
+    incident.steps.iter().any(|record| {
+        !record.status.is_final() && record.action.as_ref().is_some_and(|action| !action.calls.is_empty())
+    })
+}
+
+/// Whether the incident has alerts, and its senders say that all of them are over.
+pub(super) fn all_resolved(incident: &Incident) -> bool {
+    !incident.alerts.is_empty() && incident.alerts.iter().all(|alert| alert.status == AlertStatus::Resolved)
+}
+
+/// The record of a step.
+pub(super) fn record<'a>(incident: &'a Incident, step: &StepId) -> Option<&'a StepRecord> {
+    incident.steps.iter().find(|record| record.step.id == *step)
+}
+
+/// The earlier of two moments, where there are any.
+pub(super) fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,115 @@
+//! The life of a mutating step: from its preparation to its verification or undo.
+
+use super::{approval, diagnosis::with_step};
+use crate::domain::{
+    Action, ApprovalState, Binding, CallRecord, Event, EventBody, GateRecord, Incident, Risk, StepId, StepStatus,
+    UndoWanted, Values, VerifyRecord,
+};
+
+pub(super) fn apply(incident: &mut Incident, event: &Event) {
+    let at = event.at;
+    match &event.body {
+        EventBody::StepPrepared { step, binding, risk, before, diff } => {
+            let action = prepared(binding, *risk, before, diff);
+            with_step(incident, step, |record| {
+                record.status = StepStatus::Running;
+                record.attempt += 1;
+                record.started_at.get_or_insert(at);
+                record.action = Some(action);
+                record.error = None;
+            });
+        }
+        EventBody::PrepareFailed { step, error, transient } => with_step(incident, step, |record| {
+            record.attempt += 1;
+            record.action = None;
+            record.error = Some(error.clone());
+            record.finished_at = Some(at);
+            record.status = if *transient { StepStatus::Retrying } else { StepStatus::Failed };
+        }),
+        EventBody::GateDecided { step, decision, rule, reason } => with_action(incident, step, |action| {
+            action.gate = Some(GateRecord { decision: *decision, rule: rule.clone(), reason: reason.clone() });
+        }),
+        EventBody::CallIntended { step, index, undo, call, process, approval, .. } => {
+            if let Some(approval) = approval {
+                approval::set(incident, approval, ApprovalState::Consumed);
+            }
+            let record = CallRecord {
+                index: *index,
+                command: call.command(),
+                intended_at: at,
+                process: process.clone(),
+                outcome: None,
+                probed: false,
+                left: None,
+            };
+            with_action(
+                incident,
+                step,
+                |action| {
+                    if *undo { action.undo_calls.push(record) } else { action.calls.push(record) }
+                },
+            );
+        }
+        EventBody::CallFinished { step, index, undo, outcome, probed, left } => with_action(incident, step, |action| {
+            let calls = if *undo { &mut action.undo_calls } else { &mut action.calls };
+            if let Some(call) = calls.iter_mut().rev().find(|call| call.index == *index) {
+                call.outcome = Some(outcome.clone());
+                call.probed = *probed;
+                call.left.clone_from(left);
+            }
+        }),
+        EventBody::VerifyFinished { step, held, independent, detail, evidence } => {
+            with_step(incident, step, |record| {
+                if evidence.is_some() {
+                    record.evidence.clone_from(evidence);
+                }
+                record.finished_at = Some(at);
+                if *held {
+                    record.status = StepStatus::Succeeded;
+                }
+                if let Some(action) = &mut record.action {
+                    action.verify =
+                        Some(VerifyRecord { held: *held, independent: *independent, detail: detail.clone(), at });
+                }
+            })
+        }
+        EventBody::UndoRequested { step, reason, clean } => with_action(incident, step, |action| {
+            action.undo_wanted = Some(UndoWanted { reason: *reason, clean: *clean });
+        }),
+        EventBody::UndoFinished { step, undone, detail } => with_step(incident, step, |record| {
+            record.status = StepStatus::Failed;
+            record.finished_at = Some(at);
+            record.error = Some(detail.clone());
+            if let Some(action) = &mut record.action {
+                action.undone = Some(*undone);
+            }
+        }),
+        _ => {}
+    }
+}
+
+fn prepared(binding: &Binding, risk: Risk, before: &Values, diff: &[String]) -> Action {
+    Action {
+        digest: binding.digest(),
+        commands: binding.commands(),
+        binding: binding.clone(),
+        risk,
+        before: before.clone(),
+        diff: diff.to_vec(),
+        gate: None,
+        approval: None,
+        calls: Vec::new(),
+        undo_calls: Vec::new(),
+        verify: None,
+        undo_wanted: None,
+        undone: None,
+    }
+}
+
+pub(super) fn with_action(incident: &mut Incident, step: &StepId, change: impl FnOnce(&mut Action)) {
+    with_step(incident, step, |record| {
+        if let Some(action) = &mut record.action {
+            change(action);
+        }
+    });
+}

@@ -1,0 +1,53 @@
+//! Requests for decisions.
+
+use super::action::with_action;
+use crate::domain::{ApprovalId, ApprovalState, Decision, Event, EventBody, Incident, StepStatus};
+
+pub(super) fn apply(incident: &mut Incident, event: &Event) {
+    match &event.body {
+        EventBody::ApprovalRequested { approval } => {
+            with_action(incident, &approval.step, |action| {
+                // A request to take the action back is another one.
+                if action.digest == approval.digest {
+                    action.approval = Some(approval.id.clone());
+                }
+            });
+            incident.approvals.push(approval.clone());
+        }
+        EventBody::ApprovalDecided { approval, decision, by, comment } => {
+            decide(incident, approval, *decision, by, comment.as_deref());
+        }
+        EventBody::ApprovalExpired { approval } => set(incident, approval, ApprovalState::Expired),
+        EventBody::ApprovalVoided { approval, .. } => void(incident, approval),
+        _ => {}
+    }
+}
+
+pub(super) fn set(incident: &mut Incident, id: &ApprovalId, state: ApprovalState) {
+    if let Some(approval) = incident.approvals.iter_mut().find(|approval| approval.id == *id) {
+        approval.state = state;
+    }
+}
+
+fn decide(incident: &mut Incident, id: &ApprovalId, decision: Decision, by: &str, comment: Option<&str>) {
+    if let Some(approval) = incident.approvals.iter_mut().find(|approval| approval.id == *id) {
+        approval.decided_by.push(by.to_owned());
+        approval.comment = comment.map(str::to_owned).or(approval.comment.take());
+        approval.state = match decision {
+            Decision::Deny => ApprovalState::Denied,
+            Decision::Approve if approval.decided_by.len() >= approval.quorum as usize => ApprovalState::Approved,
+            Decision::Approve => ApprovalState::Pending,
+        };
+    }
+}
+
+/// A voided approval was about something that is no longer so: its step is prepared anew.
+fn void(incident: &mut Incident, id: &ApprovalId) {
+    set(incident, id, ApprovalState::Voided);
+    if let Some(record) = incident.steps.iter_mut().find(|record| {
+        record.action.as_ref().is_some_and(|action| action.approval.as_ref() == Some(id) && action.calls.is_empty())
+    }) {
+        record.action = None;
+        record.status = StepStatus::Pending;
+    }
+}

@@ -1,0 +1,134 @@
+//! The fold: what an incident is, given what happened. Total: any event applies to any state, because the journal is
+//! the truth and folding it must never fail.
+
+mod action;
+mod approval;
+mod diagnosis;
+mod state;
+
+use crate::domain::{Comment, Event, EventBody, Incident, IncidentState, ManualRemedy, Recheck, Timestamp};
+
+/// Folds an incident's events. None if they do not begin with its opening.
+pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Incident> {
+    let mut incident = None;
+    for event in events {
+        match &mut incident {
+            None => incident = opened(event),
+            Some(incident) => apply(incident, event),
+        }
+    }
+    incident
+}
+
+/// The incident that an `incident_opened` begins.
+pub fn opened(event: &Event) -> Option<Incident> {
+    let EventBody::IncidentOpened {
+        environment,
+        target,
+        group_key,
+        title,
+        severity,
+        trigger,
+        config,
+        follows,
+        read_only,
+    } = &event.body
+    else {
+        return None;
+    };
+    Some(Incident {
+        id: event.incident.clone()?,
+        state: IncidentState::Open,
+        environment: environment.clone(),
+        service: target.clone(),
+        group_key: group_key.clone(),
+        severity: severity.clone(),
+        title: title.clone(),
+        trigger: trigger.clone(),
+        config: config.clone(),
+        follows: follows.clone(),
+        read_only: read_only.clone(),
+        alerts: Vec::new(),
+        plan: None,
+        diagnosed_since: 1,
+        finished_phases: Vec::new(),
+        steps: Vec::new(),
+        findings: Vec::new(),
+        cause: None,
+        manual: Vec::new(),
+        approvals: Vec::new(),
+        waiting_on: None,
+        verdict: None,
+        verdict_reason: String::new(),
+        taken_over_by: None,
+        escalated: None,
+        escalations: 0,
+        notified: Default::default(),
+        recheck: None,
+        comments: Vec::new(),
+        opened_at: event.at,
+        closed_at: None,
+        seq: event.seq,
+        updated_at: event.at,
+    })
+}
+
+/// Applies one event.
+pub fn apply(incident: &mut Incident, event: &Event) {
+    let at = event.at;
+    match &event.body {
+        EventBody::IncidentOpened { .. } | EventBody::KillSwitchSet { .. } => {}
+        EventBody::AlertsReceived { alerts, .. } => alerts.iter().for_each(|alert| diagnosis::receive(incident, alert)),
+        EventBody::WaitingStarted { on, .. } => incident.waiting_on = Some(on.clone()),
+        EventBody::WaitingEnded { .. } => diagnosis::start_over(incident),
+        EventBody::PlanMade { plan, .. } => diagnosis::plan(incident, plan),
+        EventBody::StepStarted { step, attempt } => diagnosis::step_started(incident, step, *attempt, at),
+        EventBody::StepFinished { step, outcome, .. } => diagnosis::step_finished(incident, step, outcome, at),
+        EventBody::PhaseFinished { phase, .. } => incident.finished_phases.push(*phase),
+        EventBody::FindingMade { finding } => diagnosis::found(incident, finding),
+        EventBody::RemedyManual { remedy, instructions, reason } => incident.manual.push(ManualRemedy {
+            remedy: remedy.clone(),
+            instructions: instructions.clone(),
+            reason: reason.clone(),
+        }),
+        EventBody::StepPrepared { .. }
+        | EventBody::PrepareFailed { .. }
+        | EventBody::GateDecided { .. }
+        | EventBody::CallIntended { .. }
+        | EventBody::CallFinished { .. }
+        | EventBody::VerifyFinished { .. }
+        | EventBody::UndoRequested { .. }
+        | EventBody::UndoFinished { .. } => action::apply(incident, event),
+        EventBody::ApprovalRequested { .. }
+        | EventBody::ApprovalDecided { .. }
+        | EventBody::ApprovalExpired { .. }
+        | EventBody::ApprovalVoided { .. } => approval::apply(incident, event),
+        EventBody::TargetRechecked { healthy, detail } => {
+            incident.recheck = Some(Recheck { at, healthy: *healthy, detail: detail.clone() });
+        }
+        EventBody::VerdictReached { verdict, reason, .. } => {
+            incident.verdict = Some(*verdict);
+            incident.verdict_reason.clone_from(reason);
+        }
+        EventBody::IncidentEscalated { reason } => incident.escalated = Some(reason.clone()),
+        EventBody::IncidentTakenOver { by } => incident.taken_over_by = Some(by.clone()),
+        EventBody::IncidentReleased { .. } => incident.taken_over_by = None,
+        EventBody::CommentAdded { by, text } => {
+            incident.comments.push(Comment { at, by: by.clone(), text: text.clone() });
+        }
+        EventBody::IncidentClosed { .. } => incident.closed_at = Some(at),
+        EventBody::NotificationFinished { subject, channel, .. } => told(incident, subject, channel, at),
+    }
+    incident.seq = event.seq;
+    incident.updated_at = at;
+    incident.state = state::state_of(incident);
+}
+
+/// Several channels carry the same call for help; it counts once.
+fn told(incident: &mut Incident, subject: &str, channel: &str, at: Timestamp) {
+    let prefix = format!("{subject} ");
+    if subject.starts_with("escalation:") && !incident.notified.keys().any(|told| told.starts_with(&prefix)) {
+        incident.escalations += 1;
+    }
+    incident.notified.insert(format!("{prefix}{channel}"), at);
+}

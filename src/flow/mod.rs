@@ -1,0 +1,37 @@
+//! What happens next: pure, and the only place that combines planning, judging and the gate.
+//!
+//! ```text
+//!            facts (alerts, decisions, results)
+//!                     │ durable
+//!                     ▼
+//!   events ─► fold ─► Incident ─► decide(incident, snapshot) ─┬─► Append(events)   decisions: made durable, then folded,
+//!     ▲                                                       │                   then decided again
+//!     └───────────────────────────────────────────────────────┴─► Wait{effects}    what must be running now
+//! ```
+//!
+//! Deciding looks at the state, never at what just happened. So there is no separate recovery: after a crash the same
+//! state asks for the same effects, and a call that was intended by another process is probed instead of sent.
+
+mod backoff;
+mod correlate;
+mod decide;
+mod diagnose;
+mod fold;
+mod messages;
+mod people;
+mod preview;
+mod remedy;
+mod settle;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+pub use backoff::{MAX_ATTEMPTS, backoff};
+pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, operate_by_hand, storm, storm_key};
+pub use decide::decide;
+pub use fold::{apply, fold, opened};
+pub use messages::message;
+pub use people::{Refusal, Word, decision, word};
+pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
+pub use remedy::{Inspected, inspected};
+pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};

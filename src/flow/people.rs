@@ -1,0 +1,132 @@
+//! What people may say to an incident, and what it means.
+
+use super::decide::is_acting;
+use crate::config::Role;
+use crate::domain::{Approval, ApprovalId, ApprovalState, Decision, Digest, EventBody, Incident, Timestamp};
+
+/// Something that a person says about an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// I have the wheel.
+    TakeOver,
+    /// You have it again.
+    Release,
+    /// It is over.
+    Close,
+    /// A remark.
+    Comment,
+}
+
+/// Why a person's word is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It makes no sense in the present state.
+    Conflict(String),
+    /// They may not.
+    Forbidden(String),
+}
+
+/// What a word makes happen.
+///
+/// # Errors
+/// The incident's state does not allow it.
+pub fn word(incident: &Incident, word: Word, by: &str, text: &str) -> Result<Vec<EventBody>, Refusal> {
+    let by = by.to_owned();
+    if incident.closed_at.is_some() {
+        return Err(Refusal::Conflict(format!("{} is closed", incident.id)));
+    }
+    let mut events = Vec::new();
+    match word {
+        Word::TakeOver => match &incident.taken_over_by {
+            Some(holder) => return Err(Refusal::Conflict(format!("{holder} has taken over {} already", incident.id))),
+            None => events.push(EventBody::IncidentTakenOver { by: by.clone() }),
+        },
+        Word::Release if incident.taken_over_by.is_none() => {
+            return Err(Refusal::Conflict(format!("nobody has taken over {}", incident.id)));
+        }
+        Word::Release => events.push(EventBody::IncidentReleased { by: by.clone() }),
+        Word::Close if is_acting(incident) => {
+            return Err(Refusal::Conflict(format!(
+                "{} is carrying out a remedy; wait for its end, or throw the kill switch",
+                incident.id
+            )));
+        }
+        Word::Close => {
+            events.extend(void_pending(incident, "the incident was closed"));
+            let reason = if text.is_empty() { "closed by hand".to_owned() } else { text.to_owned() };
+            events.push(EventBody::IncidentClosed { by: Some(by), reason });
+            return Ok(events);
+        }
+        Word::Comment if text.trim().is_empty() => return Err(Refusal::Conflict("a comment needs a text".into())),
+        Word::Comment => {}
+    }
+    if !text.trim().is_empty() {
+        events.push(EventBody::CommentAdded { by, text: text.to_owned() });
+    }
+    Ok(events)
+}
+
+fn void_pending(incident: &Incident, reason: &str) -> Vec<EventBody> {
+    incident
+        .approvals
+        .iter()
+        .filter(|approval| matches!(approval.state, ApprovalState::Pending | ApprovalState::Approved))
+        .map(|approval| EventBody::ApprovalVoided { approval: approval.id.clone(), reason: reason.to_owned() })
+        .collect()
+}
+
+/// What a decision on a request makes happen.
+///
+/// # Errors
+/// The request is not pending, has another digest, or the person may not decide on it.
+pub fn decision(
+    incident: &Incident,
+    id: &ApprovalId,
+    decision: Decision,
+    digest: &Digest,
+    by: (&str, Role),
+    comment: Option<String>,
+    now: Timestamp,
+) -> Result<Vec<EventBody>, Refusal> {
+    let (name, role) = by;
+    let approval = incident
+        .approvals
+        .iter()
+        .find(|approval| approval.id == *id)
+        .ok_or_else(|| Refusal::Conflict(format!("there is no request {id}")))?;
+    pending(approval, now)?;
+    if approval.digest != *digest {
+        return Err(Refusal::Conflict(format!(
+            "the digest is not that of {id}: it is about something else than what you saw; look at it again"
+        )));
+    }
+    let needed: Role = Role::named(&approval.role).unwrap_or(Role::Admin);
+    if role < needed {
+        return Err(Refusal::Forbidden(format!("{name} is {}; {id} needs {}", role.as_str(), needed.as_str())));
+    }
+    if decision == Decision::Approve {
+        if approval.excluded.as_deref() == Some(name) {
+            return Err(Refusal::Forbidden(format!("{name} started this run by hand; someone else must approve it")));
+        }
+        if approval.decided_by.iter().any(|decided| decided == name) {
+            return Err(Refusal::Conflict(format!(
+                "{name} has approved {id} already; it needs {} people",
+                approval.quorum
+            )));
+        }
+    }
+    Ok(vec![EventBody::ApprovalDecided { approval: id.clone(), decision, by: name.to_owned(), comment }])
+}
+
+fn pending(approval: &Approval, now: Timestamp) -> Result<(), Refusal> {
+    let by = || approval.decided_by.join(" and ");
+    let problem = match approval.state {
+        ApprovalState::Pending if approval.expires_at <= now => "has expired".to_owned(),
+        ApprovalState::Pending => return Ok(()),
+        ApprovalState::Approved | ApprovalState::Consumed => format!("was approved by {} already", by()),
+        ApprovalState::Denied => format!("was denied by {} already", by()),
+        ApprovalState::Expired => "has expired".to_owned(),
+        ApprovalState::Voided => "is void: what it was about has changed".to_owned(),
+    };
+    Err(Refusal::Conflict(format!("{} {problem}", approval.id)))
+}

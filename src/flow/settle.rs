@@ -1,0 +1,192 @@
+//! How it ends: choosing the next remedy, the verdict, closing, escalating, and reading again what has recovered.
+
+use super::{
+    Effect, Next, Snapshot,
+    decide::{all_resolved, is_acting},
+    diagnose,
+};
+use crate::domain::{
+    AlertStatus, ApprovalState, EventBody, Incident, PhaseName, StepId, StepRecord, StepRole, StepStatus, TimeSpan,
+    Trigger, Verdict,
+};
+use crate::{judge, plan};
+
+/// How often an escalated incident without firing alerts is read again: often enough to close by itself soon after
+/// somebody repaired things, seldom enough to cost nothing.
+const RECHECK_EVERY: TimeSpan = TimeSpan::from_secs(60);
+
+/// What comes when nothing is left to read or to do in the current plan.
+pub(super) fn next(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
+    if let Some(verdict) = incident.verdict {
+        return finish(incident, snapshot, verdict);
+    }
+    if incident.waiting_on.is_some() {
+        return Next::idle();
+    }
+    let remedies = resolution(incident);
+    let by_hand = matches!(incident.trigger, Trigger::Operation { .. });
+    if by_hand && remedies.iter().all(|record| record.action.is_none()) {
+        return Next::Append(vec![close(operation_summary(incident))]);
+    }
+    if !remedies.is_empty() && remedies.iter().all(|record| record.status == StepStatus::Succeeded) {
+        return Next::Append(vec![verdict_of_remedy(&remedies)]);
+    }
+    if by_hand {
+        return Next::Append(vec![close(operation_summary(incident))]);
+    }
+    match incident.cause {
+        Some(_) => next_remedy(incident, snapshot),
+        None => Next::Append(vec![verdict_without_remedy(incident, snapshot)]),
+    }
+}
+
+/// Reads the target again once its alerts are over, or from time to time while people are looking.
+pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
+    let firing = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
+    let over = all_resolved(incident);
+    let given_up = incident.escalated.is_some() && incident.verdict.is_some();
+    if firing || is_acting(incident) || !(over || given_up) {
+        return None;
+    }
+    match &incident.recheck {
+        None => Some(Next::Wait { effects: vec![Effect::Recheck], wakes_at: None }),
+        Some(seen) if seen.healthy == Some(true) => Some(Next::Append(recovered(incident, &seen.detail))),
+        Some(seen) if given_up => {
+            let due = seen.at + RECHECK_EVERY.as_chrono();
+            let effects = if due <= snapshot.now { vec![Effect::Recheck] } else { Vec::new() };
+            Some(Next::Wait { effects, wakes_at: Some(due).filter(|due| *due > snapshot.now) })
+        }
+        Some(_) => None,
+    }
+}
+
+/// The fault is gone without us: pending requests are void, and the incident ends.
+fn recovered(incident: &Incident, detail: &str) -> Vec<EventBody> {
+    let mut events: Vec<EventBody> = incident
+        .approvals
+        .iter()
+        .filter(|approval| matches!(approval.state, ApprovalState::Pending | ApprovalState::Approved))
+        .map(|approval| EventBody::ApprovalVoided { approval: approval.id.clone(), reason: "the fault is gone".into() })
+        .collect();
+    let (verdict, reason) = if incident.alerts.is_empty() {
+        (Verdict::Mitigated, format!("the target is healthy again: {detail}"))
+    } else {
+        (Verdict::Resolved, format!("the alerts are over and the target is healthy: {detail}"))
+    };
+    events.push(EventBody::VerdictReached { verdict, reason: reason.clone(), cites: Vec::new() });
+    events.push(EventBody::IncidentClosed { by: None, reason });
+    events
+}
+
+/// Steps of the current plan's resolution phase.
+fn resolution(incident: &Incident) -> Vec<&StepRecord> {
+    let ids: Vec<&StepId> = incident
+        .plan
+        .iter()
+        .flat_map(|plan| plan.steps())
+        .filter(|(phase, _)| *phase == PhaseName::Resolution)
+        .map(|(_, step)| &step.id)
+        .collect();
+    incident.steps.iter().filter(|record| ids.contains(&&record.step.id)).collect()
+}
+
+/// The verdict that a remedy's verification earns.
+fn verdict_of_remedy(remedies: &[&StepRecord]) -> EventBody {
+    let cites: Vec<StepId> = remedies.iter().map(|record| record.step.id.clone()).collect();
+    let verified = remedies.iter().rev().find_map(|record| record.action.as_ref()?.verify.as_ref());
+    let (verdict, reason) = match verified {
+        Some(verified) => match verified.independent {
+            Some(true) => (Verdict::Resolved, verified.detail.clone()),
+            Some(false) => (Verdict::Unresolved, verified.detail.clone()),
+            None => (Verdict::Mitigated, verified.detail.clone()),
+        },
+        // A reading operation that was asked for by hand.
+        None => (Verdict::Mitigated, "done".to_owned()),
+    };
+    EventBody::VerdictReached { verdict, reason, cites }
+}
+
+/// The next remedy that was not tried, or the end.
+fn next_remedy(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
+    let tried = tried(incident);
+    let chosen = plan::remedies(
+        &diagnose::input(incident, snapshot),
+        &incident.findings,
+        &diagnose::evidence(incident),
+        &tried,
+        diagnose::revision(incident),
+    );
+    Next::Append(match chosen {
+        plan::RemedyPlan::Steps(plan) => vec![EventBody::PlanMade { plan, reason: "a remedy for the cause".into() }],
+        plan::RemedyPlan::Manual { remedy, instructions, reason } => {
+            vec![EventBody::RemedyManual { remedy, instructions, reason }]
+        }
+        // What was over before anything was done needs nothing done.
+        plan::RemedyPlan::None if tried.is_empty() => vec![verdict_without_remedy(incident, snapshot)],
+        plan::RemedyPlan::None => vec![unresolved(incident)],
+    })
+}
+
+fn verdict_without_remedy(incident: &Incident, snapshot: &Snapshot<'_>) -> EventBody {
+    let (verdict, reason, cites) = judge::verdict_without_remedy(
+        &snapshot.pinned.catalog,
+        &diagnose::evidence(incident),
+        &incident.alerts,
+        diagnose::service(incident, snapshot),
+        &incident.findings,
+    );
+    EventBody::VerdictReached { verdict, reason, cites }
+}
+
+fn tried(incident: &Incident) -> Vec<String> {
+    let run = incident.steps.iter().filter_map(|record| match &record.step.role {
+        StepRole::Remedy(remedy) => Some(remedy.id.clone()),
+        StepRole::Diagnose => None,
+    });
+    run.chain(incident.manual.iter().map(|manual| manual.remedy.clone())).collect()
+}
+
+fn unresolved(incident: &Incident) -> EventBody {
+    let cause = incident.cause.as_ref().map_or("", |cause| cause.summary.as_str());
+    let failed = incident.steps.iter().rev().find(|record| {
+        matches!(record.step.role, StepRole::Remedy(_))
+            && record.status != StepStatus::Succeeded
+            && record.error.is_some()
+    });
+    let why = match (failed.and_then(|record| record.error.as_deref()), incident.manual.last()) {
+        (Some(error), _) => error.to_owned(),
+        (None, Some(manual)) => format!("a person must act: {}", manual.reason),
+        (None, None) => "no runbook has a remedy for it".to_owned(),
+    };
+    let cites =
+        incident.findings.iter().filter(|finding| finding.cause.is_some()).flat_map(|f| f.cites.clone()).collect();
+    EventBody::VerdictReached { verdict: Verdict::Unresolved, reason: format!("{cause}; {why}"), cites }
+}
+
+/// Closes what is over, and escalates what is not.
+fn finish(incident: &Incident, snapshot: &Snapshot<'_>, verdict: Verdict) -> Next {
+    let done = matches!(verdict, Verdict::Resolved | Verdict::Mitigated | Verdict::NoFault);
+    // Whoever asked by hand reads the answer; nobody is paged for it.
+    let asked = incident.alerts.is_empty() && incident.escalated.is_none();
+    if done || asked && !matches!(incident.trigger, Trigger::Storm { .. }) {
+        return Next::Append(vec![close(incident.verdict_reason.clone())]);
+    }
+    match &incident.escalated {
+        None => Next::Append(vec![EventBody::IncidentEscalated { reason: incident.verdict_reason.clone() }]),
+        Some(_) => recheck(incident, snapshot).unwrap_or_else(Next::idle),
+    }
+}
+
+fn close(reason: String) -> EventBody {
+    EventBody::IncidentClosed { by: None, reason }
+}
+
+fn operation_summary(incident: &Incident) -> String {
+    match incident.steps.last() {
+        Some(record) => match &record.error {
+            Some(error) => format!("{}: {error}", record.step.operation),
+            None => format!("{} was done", record.step.operation),
+        },
+        None => "nothing was to be done".into(),
+    }
+}

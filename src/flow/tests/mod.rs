@@ -1,0 +1,5 @@
+//! The flow, driven through whole incidents with the shipped configuration. Nothing runs: a target is a few facts, and
+//! effects change them.
+
+mod incidents;
+mod world;

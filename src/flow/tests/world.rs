@@ -1,0 +1,291 @@
+//! A target made of facts, and the loop around `decide`.
+
+use crate::config::{Config, Sources};
+use crate::domain::{
+    ActCall, Alert, AlertStatus, Approval, ApprovalState, Binding, CallOutcome, Decision, DeliveryId, Digest,
+    EnvironmentKind, Event, EventBody, Evidence, Incident, IncidentId, Inventory, Labels, Left, PreparedCall, Risk,
+    Service, Shape, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, UndoReason, Values,
+};
+use crate::flow::{Busy, Dependency, Effect, Inspected, Next, Snapshot, apply, decide, decision, inspected, opened};
+use crate::gate::{Cleared, History};
+use crate::{config::Role, expr::Truth, judge, translate};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A world with one environment, one target `api`, and one incident.
+pub struct World {
+    pub config: Config,
+    pub now: Timestamp,
+    pub process: String,
+    pub kill_switch: bool,
+    pub dependency: Option<Dependency>,
+    pub awaited_is_open: bool,
+    pub busy: Vec<Busy>,
+    /// Facts by operation that differ from "all is well".
+    pub facts: BTreeMap<&'static str, Value>,
+    /// What a call makes of the facts.
+    pub on_act: fn(&mut BTreeMap<&'static str, Value>, &ActCall),
+    /// Every call that was sent, as a person would type it.
+    pub sent: Vec<String>,
+    pub events: Vec<Event>,
+    pub incident: Incident,
+    cleared: Vec<(Effect, Cleared)>,
+}
+
+impl World {
+    pub fn new(facts: BTreeMap<&'static str, Value>) -> Self {
+        let config = Config::load(Sources::built_in(), &BTreeMap::new()).unwrap();
+        let now = "2026-11-21T03:00:00Z".parse().unwrap();
+        let opening = EventBody::IncidentOpened {
+            environment: "local".into(),
+            target: Some("api".into()),
+            group_key: "local/api".into(),
+            title: "ContainerKilled on api".into(),
+            severity: "critical".into(),
+            trigger: Trigger::Alert,
+            config: config.digest.clone(),
+            follows: None,
+            read_only: None,
+        };
+        let id = IncidentId::new("inc_test");
+        let event = |seq, body| Event { seq, at: now, incident: Some(id.clone()), body, hash: Digest::new("") };
+        let first = event(1, opening);
+        let mut world = Self {
+            incident: opened(&first).unwrap(),
+            config,
+            now,
+            process: "one".into(),
+            kill_switch: false,
+            dependency: None,
+            awaited_is_open: false,
+            busy: Vec::new(),
+            facts,
+            on_act: |_, _| {},
+            sent: Vec::new(),
+            events: vec![first],
+            cleared: Vec::new(),
+        };
+        world.report(AlertStatus::Firing);
+        world
+    }
+
+    /// The sender reports the incident's alert.
+    pub fn report(&mut self, status: AlertStatus) {
+        let labels = Labels::from([("alertname".into(), "ContainerKilled".into()), ("name".into(), "api".into())]);
+        let alert = Alert {
+            fingerprint: Alert::fingerprint_of(&labels),
+            status,
+            labels,
+            annotations: Labels::new(),
+            starts_at: self.now,
+            ends_at: None,
+            expression: None,
+        };
+        let delivery = DeliveryId::new(format!("delivery-{}", self.events.len()));
+        self.append(vec![EventBody::AlertsReceived { delivery, sender: "test".into(), alerts: vec![alert] }]);
+    }
+
+    pub fn append(&mut self, bodies: Vec<EventBody>) {
+        for body in bodies {
+            let seq = self.events.len() as u64 + 1;
+            let incident = Some(self.incident.id.clone());
+            let event = Event { seq, at: self.now, incident, body, hash: Digest::new("") };
+            apply(&mut self.incident, &event);
+            self.events.push(event);
+        }
+    }
+
+    /// Decides and carries out, until only people or time can bring news. Returns the effects that are still wanted.
+    pub fn settle(&mut self) -> Vec<Effect> {
+        for _ in 0..500 {
+            match self.next() {
+                Next::Append(events) => {
+                    assert!(!events.is_empty(), "an empty decision would be made for ever");
+                    self.append(events);
+                }
+                Next::Wait { effects, .. } if effects.is_empty() => return effects,
+                Next::Wait { effects, .. } => effects.iter().for_each(|effect| self.carry_out(effect)),
+            }
+            self.now += TimeSpan::from_millis(100).as_chrono();
+        }
+        panic!("the incident never comes to rest: {:#?}", self.kinds());
+    }
+
+    pub fn next(&self) -> Next {
+        let (history, inventory) = (self.history(), self.inventory());
+        decide(&self.incident, &self.snapshot(&history, &inventory))
+    }
+
+    pub fn kinds(&self) -> Vec<String> {
+        self.events.iter().map(|event| event.body.kind()).collect()
+    }
+
+    pub fn pending(&self) -> Option<&Approval> {
+        self.incident.approvals.iter().find(|approval| approval.state == ApprovalState::Pending)
+    }
+
+    /// A person decides on the pending request.
+    pub fn decide(&mut self, decided: Decision) {
+        let approval = self.pending().expect("a request is pending").clone();
+        let by = ("alice", Role::Approver);
+        let events = decision(&self.incident, &approval.id, decided, &approval.digest, by, None, self.now).unwrap();
+        self.append(events);
+    }
+
+    fn history(&self) -> History {
+        History::default()
+    }
+
+    fn inventory(&self) -> Inventory {
+        let api = Service { name: "api".into(), ..Service::default() };
+        Inventory { services: BTreeMap::from([("api".into(), api)]), ..Inventory::default() }
+    }
+
+    fn snapshot<'a>(&'a self, history: &'a History, inventory: &'a Inventory) -> Snapshot<'a> {
+        Snapshot {
+            now: self.now,
+            process: &self.process,
+            pinned: &self.config,
+            current: &self.config,
+            kind: EnvironmentKind::Process,
+            inventory,
+            kill_switch: self.kill_switch,
+            history,
+            alerting: 1,
+            dependency: self.dependency.clone(),
+            awaited_is_open: self.awaited_is_open,
+            busy: &self.busy,
+        }
+    }
+
+    /// The result of an operation: what its type's values are when all is well, with this world's facts on top.
+    pub fn read(&self, operation: &str) -> Values {
+        let shape = &self.config.catalog.operations[operation].returns;
+        let Value::Object(mut result) = well(shape) else { panic!("{operation} returns no object") };
+        if let Some(Value::Object(facts)) = self.facts.get(operation) {
+            result.extend(facts.clone());
+        }
+        result
+    }
+
+    /// Carries out one effect.
+    pub fn settle_one(&mut self, effect: &Effect) {
+        self.carry_out(effect);
+    }
+
+    fn carry_out(&mut self, effect: &Effect) {
+        match effect.clone() {
+            Effect::RunStep { step, attempt } => {
+                let outcome = StepOutcome::Succeeded { evidence: self.evidence(&self.step(&step)) };
+                self.append(vec![EventBody::StepFinished { step, attempt, outcome, milliseconds: 1 }]);
+            }
+            Effect::Prepare { step, .. } => {
+                let event = self.prepared(&self.step(&step));
+                self.append(vec![event]);
+            }
+            Effect::Inspect { step, index, undo } => self.inspect(&step, index, undo),
+            Effect::Send { step, index, undo } => self.send(effect, step, index, undo),
+            Effect::Probe { step, index, undo } => {
+                let outcome = CallOutcome::Done { result: Values::new() };
+                self.append(vec![EventBody::CallFinished { step, index, undo, outcome, probed: true, left: None }]);
+            }
+            Effect::Verify { step } => self.verify(step),
+            Effect::Compare { step } => {
+                self.append(vec![EventBody::UndoRequested { step, reason: UndoReason::VerifyFailed, clean: true }]);
+            }
+            Effect::Recheck => {
+                let healthy = self.read("get_status")["ready"].as_bool();
+                self.append(vec![EventBody::TargetRechecked { healthy, detail: "read again".into() }]);
+            }
+            Effect::Notify { subject, channel } => {
+                self.append(vec![EventBody::NotificationFinished { channel, subject, error: None }]);
+            }
+        }
+    }
+
+    fn step(&self, id: &StepId) -> Step {
+        self.incident.steps.iter().find(|record| record.step.id == *id).unwrap().step.clone()
+    }
+
+    fn evidence(&self, step: &Step) -> Evidence {
+        Evidence {
+            step: step.id.clone(),
+            name: step.name.clone(),
+            operation: step.operation.clone(),
+            target: step.target.clone(),
+            at: self.now,
+            facts: self.read(&step.operation),
+            commands: Vec::new(),
+            digest: Digest::of(b""),
+            truncated: false,
+        }
+    }
+
+    fn prepared(&self, step: &Step) -> EventBody {
+        let operation = &self.config.catalog.operations[&step.operation];
+        let call = ActCall::ProcessStart { service: step.target.clone() };
+        let undo = (operation.undo != crate::catalog::Undo::None)
+            .then(|| ActCall::ProcessStop { service: step.target.clone(), stop_timeout: TimeSpan::from_secs(1) });
+        let before = self.read("get_status");
+        let StepRole::Remedy(remedy) = &step.role else { panic!("only remedies are prepared") };
+        let binding = Binding {
+            environment: self.incident.environment.clone(),
+            target: step.target.clone(),
+            operation: step.operation.clone(),
+            calls: vec![PreparedCall { call, undo }],
+            identity: BTreeMap::from([("api".into(), "v1".into())]),
+            guard: translate::guard(operation, &before),
+            precondition: remedy.precondition.clone(),
+        };
+        EventBody::StepPrepared { step: step.id.clone(), binding, risk: Risk::Reversible, before, diff: Vec::new() }
+    }
+
+    fn inspect(&mut self, step: &StepId, index: usize, undo: bool) {
+        let status = self.read("get_status");
+        let record = self.incident.steps.iter().find(|record| record.step.id == *step).unwrap();
+        let condition = record.action.as_ref().and_then(|action| action.binding.precondition.clone());
+        let precondition: Option<Truth> = condition.map(|condition| judge::precondition(&condition, &status));
+        let seen = Left { status, identity: BTreeMap::from([("api".into(), "v1".into())]) };
+        let (history, inventory) = (self.history(), self.inventory());
+        let seen = Inspected { seen, precondition };
+        let (events, cleared) =
+            inspected(&self.incident, &self.snapshot(&history, &inventory), step, index, undo, &seen);
+        self.append(events);
+        self.cleared.extend(cleared.map(|cleared| (Effect::Send { step: step.clone(), index, undo }, cleared)));
+    }
+
+    /// Sending takes the clearance that was given with the intent.
+    fn send(&mut self, effect: &Effect, step: StepId, index: usize, undo: bool) {
+        let position = self.cleared.iter().position(|(cleared, _)| cleared == effect).expect("a clearance");
+        let (_, cleared) = self.cleared.remove(position);
+        self.sent.push(cleared.call().command());
+        (self.on_act)(&mut self.facts, cleared.call());
+        let left =
+            Some(Left { status: self.read("get_status"), identity: BTreeMap::from([("api".into(), "v1".into())]) });
+        let outcome = CallOutcome::Done { result: Values::new() };
+        self.append(vec![EventBody::CallFinished { step, index, undo, outcome, probed: false, left }]);
+    }
+
+    fn verify(&mut self, step: StepId) {
+        let held = self.read("get_status")["ready"].as_bool() == Some(true);
+        let independent = held.then(|| self.read("check_health")["healthy"].as_bool().unwrap());
+        let detail = "looked".into();
+        self.append(vec![EventBody::VerifyFinished { step, held, independent, detail, evidence: None }]);
+    }
+}
+
+/// The value of a type when all is well.
+fn well(shape: &Shape) -> Value {
+    match shape {
+        Shape::Nullable(_) => Value::Null,
+        Shape::String | Shape::Target | Shape::Any => json!(""),
+        Shape::Integer | Shape::Bytes => json!(0),
+        Shape::Number => json!(0.0),
+        Shape::Boolean => json!(false),
+        Shape::Duration => json!("0s"),
+        Shape::Timestamp => json!("2026-11-21T02:00:00Z"),
+        Shape::List(_) => json!([]),
+        Shape::Map(_) => json!({}),
+        Shape::Object(fields) => fields.iter().map(|(name, shape)| (name.clone(), well(shape))).collect(),
+    }
+}
