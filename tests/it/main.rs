@@ -1,0 +1,18 @@
+//! The one integration-test binary: linking one is faster than linking many. Modules are topics.
+#![allow(clippy::disallowed_methods)] // tests may wait by sleeping
+
+mod cli;
+mod conformance;
+mod demo;
+mod docker_executor;
+mod documents;
+mod http;
+mod journal;
+mod layers;
+mod monitoring;
+mod page;
+mod process_executor;
+mod runbooks;
+mod support;
+mod tidy;
+mod translations;

@@ -1,0 +1,113 @@
+//! Other configurations, and the old one again.
+
+use super::{Rig, permanent, shell, with_variables};
+use oncalld::execute::Probed;
+use oncalld::execute::process::ProcessEnvironment;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+
+const SAYS: &str = "echo A=$A B=$B C=$C; while :; do sleep 0.05; done";
+
+fn recreate(key: &str, changes: Value) -> Value {
+    let mut with = json!({"service": "api", "key": key, "restore": [], "set": {}, "remove": []});
+    with.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    with
+}
+
+#[tokio::test]
+async fn a_configuration_is_changed_and_put_back() {
+    let rig = Rig::new([("api", with_variables(shell(SAYS), &[("A", "1"), ("B", "secret-value")]))]).await;
+    let before = rig.status("api").await["config_digest"].clone();
+    let change = recreate("k1", json!({"set": {"A": "2", "C": "3"}, "remove": ["B"]}));
+    assert_eq!(rig.probe("process.recreate", change.clone()).await, Some(Probed::NotHappened));
+    rig.act("process.recreate", change.clone()).await;
+    rig.until_logged("api", "A=2 B= C=3").await;
+    assert_eq!(rig.probe("process.recreate", change).await, Some(Probed::Happened));
+
+    let config = rig.read("process.config", json!({"service": "api"})).await;
+    assert_eq!(
+        (&config["missing"], &config["changed"], &config["added"]),
+        (&json!(["B"]), &json!(["A"]), &json!(["C"]))
+    );
+    assert_eq!((&config["source"], &config["command_changed"]), (&json!("declared"), &json!(false)));
+    assert!(!config.to_string().contains("secret-value"));
+    let kept = rig.path("state/api/kept-k1.json");
+    assert_eq!(std::fs::metadata(kept).unwrap().permissions().mode() & 0o777, 0o600);
+    let history = rig.read("process.history", json!({"service": "api"})).await;
+    assert_eq!(history["changes"][0]["what"], "without B; changed A; added C");
+    assert!(!history.to_string().contains("secret-value"));
+
+    let back = json!({"service": "api", "key": "k1"});
+    assert_eq!(rig.probe("process.restore", back.clone()).await, Some(Probed::NotHappened));
+    rig.act("process.restore", back.clone()).await;
+    assert_eq!(rig.probe("process.restore", back).await, Some(Probed::Happened));
+    assert_eq!(rig.status("api").await["config_digest"], before);
+    let lines = rig.log_texts("api").await;
+    assert_eq!(lines.first(), lines.last());
+}
+
+#[tokio::test]
+async fn lost_values_come_from_the_declaration() {
+    let rig = Rig::new([("api", with_variables(shell(SAYS), &[("A", "1"), ("B", "2")]))]).await;
+    rig.act("process.recreate", recreate("k1", json!({"set": {"A": "wrong"}, "remove": ["B"]}))).await;
+    rig.act("process.recreate", recreate("k2", json!({"restore": ["A", "B"], "from": "declared"}))).await;
+    rig.until_logged("api", "A=1 B=2 C=").await;
+    let config = rig.read("process.config", json!({"service": "api"})).await;
+    assert_eq!((&config["missing"], &config["changed"]), (&json!([]), &json!([])));
+    let pid = rig.pid("api");
+    for (change, why) in [
+        (json!({"restore": ["NOWHERE"], "from": "declared"}), "NOWHERE"),
+        (json!({"restore": ["A"], "from": "last_good"}), "last good"),
+        (json!({"restore": ["A"], "from": "the log"}), "source"),
+    ] {
+        let problem = permanent(rig.try_act("process.recreate", recreate("k3", change)).await);
+        assert!(problem.contains(why), "{problem}");
+    }
+    permanent(rig.try_act("process.recreate", recreate("../k", json!({}))).await);
+    permanent(rig.try_act("process.restore", json!({"service": "api", "key": "never"})).await);
+    assert_eq!(rig.pid("api"), pid, "what is refused changes nothing");
+}
+
+#[tokio::test]
+async fn another_program_can_be_rolled_back() {
+    let rig = Rig::new([("api", shell("sleep 600"))]).await;
+    rig.act("process.recreate", recreate("k1", json!({"image": "no-such-shell"}))).await;
+    let status = rig.status("api").await;
+    assert_eq!((&status["image"], &status["error_kind"]), (&json!("no-such-shell"), &json!("command_not_found")));
+    let history = rig.read("process.history", json!({"service": "api"})).await;
+    assert_eq!((&history["previous_image"], &history["previous_present"]), (&json!("sh"), &json!(true)));
+    rig.act("process.recreate", recreate("k2", json!({"command_from": "declared"}))).await;
+    assert_eq!(rig.status("api").await["state"], "running");
+}
+
+#[tokio::test]
+async fn a_service_that_is_well_for_a_while_is_remembered_as_good() {
+    let rig = Rig::new([("api", with_variables(shell(SAYS), &[("A", "1")]))]).await;
+    let (environment, task) = ProcessEnvironment::build(rig.config.clone()).await.unwrap();
+    let looking = tokio::spawn(task.run());
+    drop(environment);
+    let start = std::time::Instant::now();
+    loop {
+        let config = rig.read("process.config", json!({"service": "api"})).await;
+        if config["last_good_at"] != json!(null) {
+            break;
+        }
+        assert!(start.elapsed().as_secs() < 60, "never called good");
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    looking.abort();
+    rig.act("process.recreate", recreate("k1", json!({"set": {"A": "2"}}))).await;
+    rig.act("process.recreate", recreate("k2", json!({"restore": ["A"], "from": "last_good"}))).await;
+    assert_eq!(rig.read("process.config", json!({"service": "api"})).await["changed"], json!([]));
+}
+
+#[tokio::test]
+async fn a_new_declaration_is_taken_over_and_what_runs_goes_on() {
+    let mut rig = Rig::new([("api", with_variables(shell(SAYS), &[("A", "1")]))]).await;
+    let pid = rig.pid("api");
+    rig.config.services.insert("api".into(), with_variables(shell(SAYS), &[("A", "new")]));
+    rig.again().await;
+    assert_eq!(rig.pid("api"), pid);
+    rig.act("process.restart", json!({"service": "api", "stop_timeout": "1s", "force": false})).await;
+    rig.until_logged("api", "A=new").await;
+}

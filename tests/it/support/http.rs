@@ -1,0 +1,110 @@
+//! A client of the daemon's HTTP API, for tests that do not care about async.
+
+use serde_json::Value;
+use std::sync::Once;
+use std::time::Duration;
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Headers that tests look at, lower case.
+    pub content_type: String,
+    /// As text.
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON; null if it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    /// The JSON body of an answer that must be a success.
+    pub fn ok(self) -> Value {
+        assert!((200..300).contains(&self.status), "{}: {}", self.status, self.text);
+        self.json()
+    }
+}
+
+/// A client with a base address and, perhaps, a token.
+pub struct Http {
+    base: String,
+    token: Option<String>,
+    runtime: tokio::runtime::Runtime,
+    client: reqwest::Client,
+}
+
+impl Http {
+    /// A client for `http://127.0.0.1:<port>`.
+    pub fn to(port: u16, token: Option<&str>) -> Self {
+        install_tls();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        Self {
+            base: format!("http://127.0.0.1:{port}"),
+            token: token.map(str::to_owned),
+            runtime: runtime.expect("a runtime"),
+            client,
+        }
+    }
+
+    /// Where it talks to.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// GET.
+    pub fn get(&self, path: &str) -> Result<Answer, String> {
+        self.send(self.client.get(format!("{}{path}", self.base)))
+    }
+
+    /// POST of JSON.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        self.send(self.client.post(format!("{}{path}", self.base)).json(body))
+    }
+
+    /// PUT of JSON.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        self.send(self.client.put(format!("{}{path}", self.base)).json(body))
+    }
+
+    /// DELETE.
+    pub fn delete(&self, path: &str) -> Result<Answer, String> {
+        self.send(self.client.delete(format!("{}{path}", self.base)).json(&serde_json::json!({})))
+    }
+
+    /// POST of any bytes.
+    pub fn post_bytes(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<Answer, String> {
+        self.send(self.client.post(format!("{}{path}", self.base)).header("content-type", content_type).body(body))
+    }
+
+    fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Answer, String> {
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        self.runtime.block_on(async {
+            let answer = request.send().await.map_err(|error| format!("{error:?}"))?;
+            let content_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+            let content_type = content_type.unwrap_or_default().to_owned();
+            let status = answer.status().as_u16();
+            let text = answer.text().await.map_err(|error| format!("{error:?}"))?;
+            Ok(Answer { status, content_type, text })
+        })
+    }
+}
+
+/// A client is built with TLS even where it is not used, and TLS needs its provider named once.
+fn install_tls() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// A port that nothing listens on now.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}

@@ -1,0 +1,16 @@
+//! What the tests lean on. Some of it waits for the topics that will use it.
+#![allow(dead_code)]
+
+pub mod clear;
+pub mod command;
+pub mod daemon;
+pub mod disk;
+pub mod drive;
+pub mod http;
+pub mod monitoring;
+pub mod need;
+pub mod shipped;
+pub mod source;
+pub mod stage;
+
+pub use shipped::shipped;
