@@ -15,7 +15,7 @@ const WRONG: u8 = 2;
 pub(super) fn run(folder: &ConfigFolder, output: Output) -> Result<ExitCode, Failure> {
     match read::load(folder.config.as_deref()) {
         Ok(loaded) => right(&loaded.config, output),
-        Err(error @ LoadError::Read { .. }) => Err(Failure::usage(error)),
+        Err(error @ (LoadError::Read { .. } | LoadError::Nested { .. })) => Err(Failure::usage(error)),
         Err(LoadError::Wrong(problems)) if output.json => {
             let list = problems.0.iter().map(|problem| {
                 json!({

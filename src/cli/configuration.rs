@@ -26,7 +26,7 @@ pub(super) fn load_with_variables(folder: Option<&Path>) -> Result<Loaded, Failu
 /// All mistakes, and how many.
 pub(super) fn told(error: &LoadError) -> String {
     match error {
-        LoadError::Read { .. } => error.to_string(),
+        LoadError::Read { .. } | LoadError::Nested { .. } => error.to_string(),
         LoadError::Wrong(problems) => {
             let count = problems.0.len();
             let mistakes = if count == 1 { "mistake" } else { "mistakes" };

@@ -25,8 +25,8 @@ pub use environments::{
 };
 pub use loaded::{Config, Sources};
 pub use platform::{
-    Channel, ChannelKind, Limits, LogFormat, Notice, Platform, Retention, Role, SenderAuth, SenderConfig, Telemetry,
-    TokenConfig,
+    Channel, ChannelKind, LARGEST_QUEUE, Limits, LogFormat, Notice, Platform, Retention, Role, SenderAuth,
+    SenderConfig, Telemetry, TokenConfig,
 };
 pub use policies::{Budgets, Defaults, Flap, Freeze, Policies, Rule, Storm, Unprotect, Window};
 pub use scope::policy_scope;

@@ -114,6 +114,9 @@ pub enum SenderAuth {
     },
 }
 
+/// The most that `limits.queue` may be: more would only wait longer than webhook senders do.
+pub const LARGEST_QUEUE: usize = 10_000;
+
 /// Bounds on what the daemon takes and does at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -123,7 +126,7 @@ pub struct Limits {
     pub request_timeout: TimeSpan,
     /// Requests that may wait for the engine.
     pub queue: usize,
-    /// Reading steps that run at once.
+    /// Reading steps that run at once, over all incidents.
     pub concurrent_steps: usize,
     /// Facts of one step in the journal; more is cut.
     pub evidence: ByteSize,

@@ -117,7 +117,7 @@ pub struct Unprotect {
     pub service: String,
 }
 
-/// When too much alerts at once: one incident for the environment opens, and nothing is changed.
+/// When too much begins to alert at once: one incident for the environment opens, and nothing is changed meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storm {
     /// This part of the environment's services,

@@ -67,7 +67,7 @@ fn later_layers_win_and_texts_stay_texts() {
     let platform = &config.platform;
     assert_eq!(
         (platform.limits.body, platform.limits.queue, platform.limits.concurrent_steps),
-        (ByteSize(3 << 20), 7, 4)
+        (ByteSize(3 << 20), 7, 16)
     );
     assert_eq!(platform.tokens[0].hash, Digest::of(b"0123456789012"));
     assert_eq!(platform.data_dir.to_str(), Some("0123456"));
@@ -75,6 +75,22 @@ fn later_layers_win_and_texts_stay_texts() {
     assert_eq!(config.environments["local"].autonomy, Autonomy::Observe);
     assert_eq!(config.environments["local"].prometheus.as_ref().unwrap().url, "http://p:9090");
     assert!(config.environments["local"].read_only_commands.len() > 3, "the file's other settings stay");
+}
+
+#[test]
+fn files_of_one_name_do_not_hide_one_another() {
+    let texts = [("config/policies.yml", "freeze: []"), ("config/policies.yaml", "freeze: []")];
+    assert_eq!(problems(texts), "config/policies.yml:1:1: config/policies.yaml has the same name; keep one of them");
+    let misnamed = [("config/policy.yaml", "freeze: []")];
+    assert!(problems(misnamed).starts_with("config/policy.yaml:1:1: no file of this folder is named"));
+    let runbook = [("runbooks/own.YAML", "id: own")];
+    assert!(problems(runbook).starts_with("runbooks/own.YAML:1:1: "), "it is read as a runbook");
+}
+
+#[test]
+fn a_queue_has_an_end() {
+    let long = problems([("config/platform.yml", "limits: {queue: 10001}")]);
+    assert!(long.starts_with("config/platform.yml:1:17: "), "{long}");
 }
 
 #[test]

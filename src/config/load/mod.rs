@@ -29,6 +29,7 @@ impl Config {
     pub fn load(sources: Sources, variables: &BTreeMap<String, String>) -> Result<Self, Problems> {
         let reports = Reports::default();
         let documents = parse_all(&sources, &reports);
+        twice(&documents, &reports);
         let mut settings = layers::merge(&documents, variables, &reports);
         secrets::substitute(&mut settings, variables, &reports);
         let secrets = secrets::Files { variables };
@@ -52,12 +53,22 @@ impl Config {
 
     /// The files with secrets that a configuration names, so that who calls [`Config::load`] can read them.
     pub fn secret_files(sources: &Sources, variables: &BTreeMap<String, String>) -> Vec<String> {
-        let reports = Reports::default(); // told when it is loaded
-        let documents = parse_all(sources, &reports);
-        let mut settings = layers::merge(&documents, variables, &reports);
-        secrets::substitute(&mut settings, variables, &reports);
-        secrets::files(&settings)
+        secrets::files(&layered(sources, variables))
     }
+
+    /// The text of one setting of platform.yml, so that who calls [`Config::load`] knows where to read.
+    pub fn setting(sources: &Sources, variables: &BTreeMap<String, String>, key: &str) -> Option<String> {
+        layered(sources, variables).get(key)?.text().map(str::to_owned)
+    }
+}
+
+/// All settings in one tree, as far as they can be read: what is wrong is told when they are loaded.
+fn layered(sources: &Sources, variables: &BTreeMap<String, String>) -> Node {
+    let reports = Reports::default();
+    let documents = parse_all(sources, &reports);
+    let mut settings = layers::merge(&documents, variables, &reports);
+    secrets::substitute(&mut settings, variables, &reports);
+    settings
 }
 
 /// Documents by path.
@@ -67,10 +78,37 @@ fn parse_all<'a>(sources: &'a Sources, reports: &Reports) -> Parsed<'a> {
     sources.0.iter().filter_map(|(path, text)| Some((path.as_str(), parse(path, text, reports)?))).collect()
 }
 
-/// Folder and file name, without `.yml`.
+/// What names of YAML files end in. In other letters too: whoever typed `.YAML` meant it.
+const ENDINGS: [&str; 2] = [".yml", ".yaml"];
+
+/// Whether a path names a YAML file.
+pub(super) fn is_document(path: &str) -> bool {
+    without_ending(path).is_some()
+}
+
+fn without_ending(path: &str) -> Option<&str> {
+    ENDINGS.iter().find_map(|ending| {
+        let (name, last) = path.split_at_checked(path.len().checked_sub(ending.len())?)?;
+        last.eq_ignore_ascii_case(ending).then_some(name)
+    })
+}
+
+/// Folder and file name, without its ending.
 fn split(path: &str) -> (&str, &str) {
+    let path = path.trim_end_matches('/');
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    (folder.rsplit('/').next().unwrap_or(folder), file.strip_suffix(".yml").unwrap_or(file))
+    (folder.rsplit('/').next().unwrap_or(folder), without_ending(file).unwrap_or(file))
+}
+
+/// Reports files that differ in their endings only: one would hide the other.
+fn twice(documents: &Parsed<'_>, reports: &Reports) {
+    let mut seen = BTreeMap::new();
+    for path in documents.keys() {
+        if let Some(other) = seen.insert(without_ending(path).unwrap_or(path), path) {
+            let place = Place { file: (*path).into(), line: 1, column: 1 };
+            reports.add(Problem::new(&place, format!("{other} has the same name"), "keep one of them"));
+        }
+    }
 }
 
 /// Sorts the documents that are not settings: the catalogue's. What a document is, its folder and its name say.

@@ -3,8 +3,8 @@
 use super::secrets::Files;
 use super::urls;
 use crate::config::{
-    BodyTemplate, Channel, ChannelKind, Limits, LogFormat, Notice, Platform, Retention, Role, SenderAuth, SenderConfig,
-    Telemetry, TokenConfig,
+    BodyTemplate, Channel, ChannelKind, LARGEST_QUEUE, Limits, LogFormat, Notice, Platform, Retention, Role,
+    SenderAuth, SenderConfig, Telemetry, TokenConfig,
 };
 use crate::document::{Decode as _, Fields, Node, Reports, choices};
 use crate::domain::{Digest, SenderKind};
@@ -210,6 +210,15 @@ fn limits(node: &Node, reports: &Reports) -> Option<Limits> {
     let (body, evidence) = (fields.required("body"), fields.required("evidence"));
     let request_timeout = fields.required("request_timeout");
     let (queue, concurrent_steps) = (at_least_one(&fields, "queue"), at_least_one(&fields, "concurrent_steps"));
+    if let (Some(queue), Some(node)) = (queue, fields.raw("queue"))
+        && queue > LARGEST_QUEUE
+    {
+        reports.at(
+            node,
+            "who waits at the end of so long a queue gives up before",
+            format!("write {LARGEST_QUEUE} or less"),
+        );
+    }
     fields.finish();
     Some(Limits {
         body: body?,
