@@ -83,8 +83,9 @@ impl Loop {
     /// Opens an environment's incident where so many targets alert that the fault is likely shared.
     fn open_storms(&mut self, config: &Arc<Config>) {
         let inventories = self.shared.inventories();
+        let since = now() - config.policies.storm.window.as_chrono();
         for (name, inventory) in inventories.iter() {
-            let alerting = self.ledger.alerting(name);
+            let alerting = self.ledger.alerting(name, since);
             let opened = flow::storm(config, name, alerting, inventory.services.len(), &self.ledger.open());
             if let Some(opened) = opened {
                 self.ledger.push(&new_id(), vec![opened], now(), Origin::Command, config);

@@ -289,9 +289,16 @@ impl Engine {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, EngineError> {
+        // A reload may change the limit, but not how many the channel holds. Whoever comes when it is reached is told to
+        // come again, which webhook senders do.
+        let limit = self.shared.config().platform.limits.queue;
+        let full = || EngineError::Full(format!("{limit} requests are waiting already (limits.queue); try again"));
+        if self.commands.max_capacity() - self.commands.capacity() >= limit {
+            return Err(full());
+        }
         let (reply, answer) = oneshot::channel();
         self.commands.try_send(command(reply)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => EngineError::Full("too many requests are waiting; try again".into()),
+            mpsc::error::TrySendError::Full(_) => full(),
             mpsc::error::TrySendError::Closed(_) => EngineError::Unavailable("oncalld is shutting down".into()),
         })?;
         match tokio::time::timeout(COMMAND_DEADLINE, answer).await {

@@ -4,7 +4,7 @@ use super::answer::EngineError;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
-use crate::domain::{AlertStatus, Digest, Event, EventBody, Incident, IncidentId, Timestamp};
+use crate::domain::{AlertStatus, Digest, Event, EventBody, Incident, IncidentId, Timestamp, Trigger};
 use crate::flow::{self, Effect, Episodes};
 use crate::gate::{History, Mutation};
 use crate::journal::{Append, IncidentRow, Journal, JournalError};
@@ -85,13 +85,14 @@ impl Ledger {
         latest.map(|incident| (incident.group_key.clone(), incident)).collect()
     }
 
-    /// Different targets of an environment with firing alerts.
-    pub fn alerting(&self, environment: &str) -> usize {
-        let alerting = self.slots.values().map(Slot::latest).filter(|incident| {
-            incident.environment == environment
-                && incident.closed_at.is_none()
-                && incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing)
-        });
+    /// Different targets of an environment that alert together: those that began to since a time, and while an incident
+    /// of the whole environment is open, all that still do.
+    pub fn alerting(&self, environment: &str, since: Timestamp) -> usize {
+        let here = |incident: &&Incident| incident.environment == environment && incident.closed_at.is_none();
+        let open: Vec<&Incident> = self.slots.values().map(Slot::latest).filter(here).collect();
+        let storm = open.iter().any(|incident| matches!(incident.trigger, Trigger::Storm { .. }));
+        let fires = |incident: &&Incident| incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
+        let alerting = open.into_iter().filter(fires).filter(|incident| storm || incident.opened_at >= since);
         alerting.filter_map(|incident| incident.service.as_deref()).collect::<BTreeSet<_>>().len()
     }
 
@@ -307,3 +308,7 @@ fn row(incident: &Incident) -> IncidentRow {
         }),
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

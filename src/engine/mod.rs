@@ -43,9 +43,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Commands that may wait: a burst of webhooks from several senders fits; whoever comes when it is full is told to
-/// come again, which webhook senders do.
-const COMMANDS: usize = 256;
+/// Commands that may ever wait; `limits.queue` says how many do.
+const COMMANDS: usize = crate::config::LARGEST_QUEUE;
 
 /// Results of effects that may wait. Every effect sends one, and at most a few run per open incident.
 const RESULTS: usize = 1_024;

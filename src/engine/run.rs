@@ -36,6 +36,8 @@ pub(super) struct Loop {
     results: mpsc::Sender<Outcome>,
     tasks: JoinSet<()>,
     dirty: BTreeSet<IncidentId>,
+    /// Who may wait for a reading step of another incident to end.
+    held_back: BTreeSet<IncidentId>,
     retry_at: Option<tokio::time::Instant>,
     drain: Duration,
     draining: bool,
@@ -60,6 +62,7 @@ impl Loop {
             results,
             tasks: JoinSet::new(),
             dirty,
+            held_back: BTreeSet::new(),
             retry_at: None,
             drain,
             draining: false,
@@ -114,22 +117,28 @@ impl Loop {
         if self.dirty.is_empty() {
             return;
         }
-        let world = World::gather(&self.ledger, &self.shared, now());
+        let mut world = World::gather(&self.ledger, &self.shared, now());
         for id in std::mem::take(&mut self.dirty) {
-            self.decide(&world, &id);
+            self.decide(&mut world, &id);
         }
     }
 
-    fn decide(&mut self, world: &World, id: &IncidentId) {
+    fn decide(&mut self, world: &mut World, id: &IncidentId) {
         let Some(slot) = self.ledger.slots.get(id).filter(|slot| slot.unsettled == 0) else { return };
         let around = world.around(&slot.incident);
         let next = flow::decide(&slot.incident, &world.snapshot(slot, &around, &self.ledger, &self.runner));
         match next {
             Next::Append(events) => {
                 let pinned = slot.pinned.clone();
+                world.decided(&events);
                 self.ledger.push(id, events, world.now, Origin::Decision, &pinned);
             }
-            Next::Wait { effects, wakes_at } => self.want(id, effects, wakes_at),
+            Next::Wait { effects, wakes_at } => {
+                if world.is_full() {
+                    self.held_back.insert(id.clone());
+                }
+                self.want(id, effects, wakes_at);
+            }
         }
     }
 
@@ -192,6 +201,9 @@ impl Loop {
                 | EventBody::UndoFinished { .. }
                 | EventBody::CallIntended { .. }
         );
+        if matches!(event.body, EventBody::StepFinished { .. } | EventBody::IncidentTakenOver { .. }) {
+            self.dirty.append(&mut self.held_back);
+        }
         match &event.incident {
             Some(id) if !others => {
                 self.dirty.insert(id.clone());

@@ -5,7 +5,9 @@ use super::runner::Runner;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
-use crate::domain::{Incident, IncidentId, Inventories, Inventory, StepRole, Timestamp, Trigger};
+use crate::domain::{
+    EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp, Trigger,
+};
 use crate::flow::{Busy, Dependency, Snapshot};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -19,6 +21,8 @@ pub(super) struct World {
     /// Mutating steps under way, with environment and incident.
     busy: Vec<(String, IncidentId, Busy)>,
     alerting: BTreeMap<String, usize>,
+    /// Reading steps that run, over all incidents.
+    reading: usize,
     /// Open incidents of services, by environment and service, with what they wait for.
     open: BTreeMap<(String, String), (IncidentId, Option<IncidentId>)>,
     nothing: Inventory,
@@ -28,6 +32,8 @@ pub(super) struct World {
 pub(super) struct Surroundings {
     busy: Vec<Busy>,
     dependency: Option<Dependency>,
+    /// Reading steps of other incidents.
+    reading: usize,
 }
 
 impl World {
@@ -35,8 +41,10 @@ impl World {
         let current = shared.config();
         let mut busy = Vec::new();
         let mut open = BTreeMap::new();
+        let mut reading = 0;
         for (id, slot) in &ledger.slots {
             let incident = slot.latest();
+            reading += self::reading(incident);
             busy.extend(acting(incident).map(|under_way| (incident.environment.clone(), id.clone(), under_way)));
             if let (Some(service), None, Trigger::Alert | Trigger::Diagnose { .. }) =
                 (&incident.service, incident.closed_at, &incident.trigger)
@@ -45,7 +53,8 @@ impl World {
                 open.insert(key, (id.clone(), incident.waiting_on.clone()));
             }
         }
-        let alerting = current.environments.keys().map(|name| (name.clone(), ledger.alerting(name))).collect();
+        let since = now - current.policies.storm.window.as_chrono();
+        let alerting = current.environments.keys().map(|name| (name.clone(), ledger.alerting(name, since))).collect();
         Self {
             now,
             inventories: shared.inventories(),
@@ -53,6 +62,7 @@ impl World {
             current,
             busy,
             alerting,
+            reading,
             open,
             nothing: Inventory::default(),
         }
@@ -69,7 +79,18 @@ impl World {
                 .map(|(_, _, busy)| busy.clone())
                 .collect(),
             dependency: self.dependency(incident),
+            reading: self.reading.saturating_sub(reading(incident)),
         }
+    }
+
+    /// Takes note of what was decided in this round, and is not durable yet.
+    pub fn decided(&mut self, events: &[EventBody]) {
+        self.reading += events.iter().filter(|event| matches!(event, EventBody::StepStarted { .. })).count();
+    }
+
+    /// Whether no further reading step may begin.
+    pub fn is_full(&self) -> bool {
+        self.reading >= self.current.platform.limits.concurrent_steps
     }
 
     /// The snapshot for one incident.
@@ -92,6 +113,7 @@ impl World {
             kill_switch: self.kill_switch,
             history: &ledger.history,
             alerting: self.alerting.get(&incident.environment).copied().unwrap_or(0),
+            reading: around.reading,
             dependency: around.dependency.clone(),
             awaited_is_open: awaited.is_some_and(|slot| slot.latest().closed_at.is_none()),
             busy: &around.busy,
@@ -136,6 +158,15 @@ impl World {
         }
         true
     }
+}
+
+/// Reading steps of an incident that run. Those of one that a person has taken over are stopped.
+fn reading(incident: &Incident) -> usize {
+    if incident.taken_over_by.is_some() || incident.closed_at.is_some() {
+        return 0;
+    }
+    let runs = |record: &&StepRecord| record.status == StepStatus::Running && record.step.role == StepRole::Diagnose;
+    incident.steps.iter().filter(runs).count()
 }
 
 /// Mutating steps of an incident that have sent something and are not settled.

@@ -27,10 +27,11 @@ pub(super) fn next(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next>
     Some(run(&records, snapshot))
 }
 
-/// Starts what may start, up to the cap, and waits for what runs.
+/// Starts what may start, up to the limit over all incidents, and waits for what runs.
 fn run(records: &[&StepRecord], snapshot: &Snapshot<'_>) -> Next {
     let running: Vec<&&StepRecord> = records.iter().filter(|record| record.status == StepStatus::Running).collect();
-    let free = snapshot.pinned.platform.limits.concurrent_steps.max(1).saturating_sub(running.len());
+    let limit = snapshot.current.platform.limits.concurrent_steps;
+    let free = limit.saturating_sub(running.len() + snapshot.reading);
     let mut wakes_at = None;
     let mut started = Vec::new();
     for record in records {

@@ -22,8 +22,10 @@ pub struct Snapshot<'a> {
     pub kill_switch: bool,
     /// Mutations of the last while, over all incidents.
     pub history: &'a History,
-    /// Different targets of the environment that alert now.
+    /// Different targets of the environment that alert together: see [`crate::config::Storm`].
     pub alerting: usize,
+    /// Reading steps of other incidents that run now; all incidents together have a limit.
+    pub reading: usize,
     /// An open incident of something that this incident's target depends on.
     pub dependency: Option<Dependency>,
     /// Whether the incident waited for is still open.

@@ -2,6 +2,8 @@
 
 use crate::support::{
     clear::cleared,
+    command,
+    daemon::{Daemon, Settings, delivery},
     http::free_port,
     monitoring::{Monitoring, Watched},
     need::{Need, have},
@@ -98,6 +100,28 @@ fn alertmanager_tells_silences_and_is_posted_to() {
         assert!(none.is_empty());
         silencing(&alertmanager).await;
         paging(&monitoring, &alertmanager).await;
+    });
+}
+
+#[test]
+fn what_a_sender_left_out_is_fetched_from_its_configured_address() {
+    let test = "monitoring::what_a_sender_left_out_is_fetched_from_its_configured_address";
+    let Some(monitoring) = monitoring(test) else { return };
+    let alertmanager = Alertmanager::new(monitoring.alertmanager(), None, TIMEOUT).unwrap();
+    let labels = |name: &str| json!({"alertname": "Down", "service": name});
+    let held: Vec<Value> = ["one", "two"].map(|name| json!({"labels": labels(name), "annotations": {}})).into();
+    run(async { alertmanager.post_alerts(&json!(held)).await.unwrap() });
+    let mut settings = Settings::of(json!({"here": {"kind": "process"}}));
+    settings.platform =
+        json!({"senders": [{"name": "am", "kind": "alertmanager", "external_url": monitoring.alertmanager()}]});
+    let daemon = Daemon::start(&settings);
+    let mut delivery = delivery("firing", &labels("one"));
+    delivery["truncatedAlerts"] = json!(1);
+    delivery["groupKey"] = json!(r#"{}:{alertname="Down"}"#);
+    daemon.http.post("/api/v1/alerts/alertmanager", &delivery).unwrap().ok();
+    command::eventually("the alert that was left out", Duration::from_secs(20), || {
+        let page = daemon.http.get("/api/v1/incidents")?.ok();
+        if page["items"][0]["alerts"] == 2 { Ok(()) } else { Err(page.to_string()) }
     });
 }
 

@@ -74,6 +74,11 @@ impl Runner {
         self.places.get(environment).map_or(EnvironmentKind::Process, |place| place.kind)
     }
 
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.shared.config()
+    }
+
     /// All environments.
     pub fn places(&self) -> &Places {
         &self.places

@@ -38,6 +38,18 @@ fn an_approved_remedy_that_holds_resolves() {
 }
 
 #[test]
+fn reading_steps_wait_for_those_of_other_incidents() {
+    let mut world = killed();
+    let limit = world.config.platform.limits.concurrent_steps;
+    world.reading = limit;
+    assert_eq!(world.settle(), [], "no step of its own begins");
+    assert!(!world.kinds().contains(&"step_started".to_owned()));
+    world.reading = limit - 1;
+    let Next::Append(events) = world.next() else { panic!("one may begin") };
+    assert_eq!(events.len(), 1);
+}
+
+#[test]
 fn a_denied_remedy_is_never_sent_nor_asked_again() {
     let mut world = killed();
     world.settle();

@@ -21,6 +21,7 @@ pub struct World {
     pub dependency: Option<Dependency>,
     pub awaited_is_open: bool,
     pub busy: Vec<Busy>,
+    pub reading: usize,
     /// Facts by operation that differ from "all is well".
     pub facts: BTreeMap<&'static str, Value>,
     /// What a call makes of the facts.
@@ -59,6 +60,7 @@ impl World {
             dependency: None,
             awaited_is_open: false,
             busy: Vec::new(),
+            reading: 0,
             facts,
             on_act: |_, _| {},
             sent: Vec::new(),
@@ -152,6 +154,7 @@ impl World {
             kill_switch: self.kill_switch,
             history,
             alerting: 1,
+            reading: self.reading,
             dependency: self.dependency.clone(),
             awaited_is_open: self.awaited_is_open,
             busy: &self.busy,
