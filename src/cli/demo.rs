@@ -90,19 +90,22 @@ async fn with_daemon(arguments: &Arguments, output: Output, stage: &Stage) -> Re
     }
     let app = App::build(Arc::new(config), app::loader(variables)).await.map_err(Failure::failed)?;
     let play = Play::new(arguments, output, stage, app.address())?;
+    let interrupted = interrupted()?;
+    tokio::pin!(interrupted);
     let stop = CancellationToken::new();
     let running = tokio::spawn(app.run(stop.clone().cancelled_owned()));
     let result = tokio::select! {
-        result = play.all() => result,
-        () = interrupted()? => Ok(ExitCode::FAILURE),
+        result = play.all() => result.map(Some),
+        () = &mut interrupted => Ok(None),
     };
-    if result.is_ok() && !arguments.once {
+    if matches!(result, Ok(Some(_))) && !arguments.once {
         play.say("demo", "it stays up; Ctrl-C ends it");
-        interrupted()?.await;
+        interrupted.await;
     }
     stop.cancel();
     running.await.map_err(Failure::failed)?;
-    result
+    // Whoever interrupts the play does not know how it would have ended.
+    Ok(result?.unwrap_or(ExitCode::FAILURE))
 }
 
 /// Resolves when someone wants the demo to end: the services must not be left running.

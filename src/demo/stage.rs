@@ -7,6 +7,7 @@ use std::{
     fs::{self, DirBuilder},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::Range,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -155,21 +156,41 @@ fn temporary_folder() -> io::Result<PathBuf> {
     Err(io::Error::other(format!("{} is full of folders of earlier demos", base.display())))
 }
 
-/// Ports that nothing listens on. All are held until the last is found, so that they differ.
-fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
+/// Where ports are looked for: below those that Linux gives to outgoing connections by default (32768 to 60999,
+/// `ip_local_port_range`), so that no connection takes one between this look and the service's start.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// Addresses on the loopback interface that nothing listens on. All are held until the last is found, so that they
+/// differ.
+///
+/// # Errors
+/// There is no room, or the system has no random numbers.
+pub fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
     let mut held = Vec::new();
-    let mut found = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    for address in &mut found {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        *address = listener.local_addr()?;
-        held.push(listener);
+    for _ in 0..1_000 {
+        if held.len() == N {
+            break;
+        }
+        let mut random = [0; 2];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let port = PORTS.start + u16::from_ne_bytes(random) % (PORTS.end - PORTS.start);
+        held.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
     }
-    Ok(found)
+    let found: Vec<SocketAddr> = held.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+    found.try_into().map_err(|_| io::Error::new(io::ErrorKind::AddrInUse, "hardly a port is free on 127.0.0.1"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_differ_and_are_outside_the_range_of_connections() {
+        let found: [SocketAddr; 8] = free_addresses().expect("free ports");
+        let ports: std::collections::BTreeSet<u16> = found.iter().map(SocketAddr::port).collect();
+        assert_eq!(ports.len(), 8);
+        assert!(ports.iter().all(|port| PORTS.contains(port)), "{ports:?}");
+    }
 
     #[test]
     fn soaks_are_shortened_and_nothing_else() {

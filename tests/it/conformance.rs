@@ -25,13 +25,13 @@ struct Place {
 const SERVICES: [&str; 2] = ["api", "store"];
 
 impl Place {
-    fn docker(test: &str) -> Option<Self> {
-        let stage = Stage::open(&format!("conformance::{test}"))?;
+    fn docker() -> Option<Self> {
+        let stage = Stage::open()?;
         Some(Self { kind: "docker", stage: Some(stage), folder: folder(), ports: [free_port(), free_port()] })
     }
 
-    fn process(test: &str) -> Option<Self> {
-        have(&format!("conformance::{test}"), &[Need::Busybox]).then(|| Self {
+    fn process() -> Option<Self> {
+        have(&[Need::Busybox]).then(|| Self {
             kind: "process",
             stage: None,
             folder: folder(),
@@ -225,12 +225,12 @@ macro_rules! on_every_kind {
     ($($fault:ident: $docker:ident, $process:ident;)*) => {$(
         #[test]
         fn $docker() {
-            if let Some(place) = Place::docker(stringify!($docker)) { $fault(&place) }
+            if let Some(place) = Place::docker() { $fault(&place) }
         }
 
         #[test]
         fn $process() {
-            if let Some(place) = Place::process(stringify!($process)) { $fault(&place) }
+            if let Some(place) = Place::process() { $fault(&place) }
         }
     )*};
 }
@@ -244,8 +244,8 @@ on_every_kind! {
 
 #[test]
 fn results_have_the_same_fields_everywhere() {
-    let Some(docker) = Place::docker("results_have_the_same_fields_everywhere") else { return };
-    let Some(process) = Place::process("results_have_the_same_fields_everywhere") else { return };
+    let Some(docker) = Place::docker() else { return };
+    let Some(process) = Place::process() else { return };
     for (left, right) in readings(&docker).iter().zip(&readings(&process)) {
         assert_eq!(left, right);
     }

@@ -37,7 +37,7 @@ fn comment(number: usize, size: usize) -> Append {
 
 #[test]
 fn a_full_disk_loses_nothing_and_passes() {
-    if !have("journal::a_full_disk_loses_nothing_and_passes", &[Need::Mount]) {
+    if !have(&[Need::Mount]) {
         return;
     }
     let disk = SmallDisk::mount(4).unwrap();

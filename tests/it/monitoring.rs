@@ -17,10 +17,10 @@ use std::{future::Future, time::Duration};
 const TIMEOUT: TimeSpan = TimeSpan::from_secs(10);
 
 /// Both programs, with an alert that fires because what they watch does not answer.
-fn monitoring(test: &str) -> Option<Monitoring> {
+fn monitoring() -> Option<Monitoring> {
     let address = format!("127.0.0.1:{}", free_port());
     let watched = Watched { address: &address, labels: json!({"name": "api"}), alert: "Gone", expression: "up == 0" };
-    have(test, &[Need::Prometheus]).then(|| Monitoring::start(&watched, free_port()))
+    have(&[Need::Prometheus]).then(|| Monitoring::start(&watched, free_port()))
 }
 
 async fn eventually<T, F: Future<Output = Result<T, String>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
@@ -61,7 +61,7 @@ fn run(test: impl Future<Output = ()>) {
 
 #[test]
 fn prometheus_is_queried() {
-    let Some(monitoring) = monitoring("monitoring::prometheus_is_queried") else { return };
+    let Some(monitoring) = monitoring() else { return };
     let prometheus = Prometheus::new(monitoring.prometheus(), None, TIMEOUT).unwrap();
     run(async {
         let query = |with: Value| read(&prometheus, "prometheus.query", with);
@@ -86,7 +86,7 @@ fn prometheus_is_queried() {
 
 #[test]
 fn alertmanager_tells_silences_and_is_posted_to() {
-    let Some(monitoring) = monitoring("monitoring::alertmanager_tells_silences_and_is_posted_to") else { return };
+    let Some(monitoring) = monitoring() else { return };
     let alertmanager = Alertmanager::new(monitoring.alertmanager(), None, TIMEOUT).unwrap();
     run(async {
         eventually("the alert", || async {

@@ -27,7 +27,7 @@ fn daemon() -> Daemon {
 
 #[test]
 fn the_page_shows_incidents_steps_and_decisions() {
-    if !have("page::the_page_shows_incidents_steps_and_decisions", &[Need::Chromium]) {
+    if !have(&[Need::Chromium]) {
         return;
     }
     let daemon = daemon();

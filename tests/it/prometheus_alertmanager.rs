@@ -11,8 +11,6 @@ use crate::support::stage::{Stage, docker_ok};
 use serde_json::json;
 use std::time::Duration;
 
-const NAME: &str = "prometheus_alertmanager::a_container_killed_at_its_limit_is_given_more";
-
 /// Serves a metric, and takes more memory than its limit once it is asked to; a second start asks at once.
 const SCRIPT: &str = "mkdir -p /srv/www; echo 'service_ready 1' >/srv/www/metrics.txt; httpd -p 8080 -h /srv/www; \
     echo serving; while [ ! -e /load ]; do sleep 0.2; done; echo loading; \
@@ -20,10 +18,7 @@ const SCRIPT: &str = "mkdir -p /srv/www; echo 'service_ready 1' >/srv/www/metric
 
 #[test]
 fn a_container_killed_at_its_limit_is_given_more() {
-    if !have(NAME, &[Need::Prometheus]) {
-        return;
-    }
-    let Some(stage) = Stage::open(NAME) else { return };
+    let Some(stage) = have(&[Need::Prometheus]).then(Stage::open).flatten() else { return };
     let (service, port) = (stage.unique("api"), free_port());
     let address = format!("127.0.0.1:{port}");
     let publish = format!("{address}:8080");

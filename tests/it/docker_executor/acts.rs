@@ -6,11 +6,9 @@ use oncalld::execute::ExecuteError;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-const NAME: &str = "docker_executor::acts";
-
 #[tokio::test]
 async fn containers_start_stop_pause_and_die() {
-    let Some(stage) = Stage::open(&format!("{NAME}::containers_start_stop")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     stage.run("web", &[], &["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"]);
     let web = stage.unique("web");
@@ -45,7 +43,7 @@ async fn containers_start_stop_pause_and_die() {
 
 #[tokio::test]
 async fn limits_and_restart_policies_change_in_place() {
-    let Some(stage) = Stage::open(&format!("{NAME}::limits_and_restart_policies")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     stage.run("web", &["--memory", "16m", "--memory-swap", "16m"], &["sleep", "600"]);
     let web = stage.unique("web");
@@ -81,7 +79,7 @@ async fn limits_and_restart_policies_change_in_place() {
 
 #[tokio::test]
 async fn programs_run_within_bounds() {
-    let Some(stage) = Stage::open(&format!("{NAME}::programs_run")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     stage.run("web", &[], &["sleep", "600"]);
     let web = stage.unique("web");
@@ -112,7 +110,7 @@ async fn programs_run_within_bounds() {
 
 #[tokio::test]
 async fn use_is_measured_against_limits() {
-    let Some(stage) = Stage::open(&format!("{NAME}::use_is_measured")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     stage.run(
         "busy",

@@ -5,8 +5,6 @@ use crate::support::stage::{Stage, docker_ok};
 use oncalld::execute::docker::DeclaredService;
 use serde_json::{Value, json};
 
-const NAME: &str = "docker_executor::connections";
-
 const SERVE: [&str; 4] = ["httpd", "-f", "-p", "8080"];
 
 async fn needs(rig: &Rig, service: &str) -> Value {
@@ -15,7 +13,7 @@ async fn needs(rig: &Rig, service: &str) -> Value {
 
 #[tokio::test]
 async fn dependencies_that_are_down_apart_or_deaf_are_told_apart() {
-    let Some(stage) = Stage::open(&format!("{NAME}::dependencies_that_are_down")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let (app, db) = (stage.unique("app"), stage.unique("db"));
     let facts = DeclaredService { depends_on: vec![db.clone()], ..declared() };
     let rig = Rig::with(vec![(app.clone(), facts)]).await;
@@ -53,7 +51,7 @@ async fn dependencies_that_are_down_apart_or_deaf_are_told_apart() {
 
 #[tokio::test]
 async fn health_is_the_endpoints_else_the_engines_else_that_it_runs() {
-    let Some(stage) = Stage::open(&format!("{NAME}::health_is")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let port = crate::support::http::free_port();
     let published = format!("127.0.0.1:{port}:8080");
@@ -95,7 +93,7 @@ async fn health_is_the_endpoints_else_the_engines_else_that_it_runs() {
 
 #[tokio::test]
 async fn what_watches_is_protected_and_addresses_are_known() {
-    let Some(stage) = Stage::open(&format!("{NAME}::what_watches")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let published = format!("127.0.0.1:{}:8080", crate::support::http::free_port());
     stage.run(

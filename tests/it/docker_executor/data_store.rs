@@ -8,8 +8,6 @@ use serde_json::{Value, json};
 use std::process::Command;
 use std::time::Duration;
 
-const NAME: &str = "docker_executor::data_store";
-
 /// An image of programs of this machine, each with the libraries that it is linked with, on the test image.
 fn image_of(stage: &Stage, name: &str, programs: &[&str], folders: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -51,11 +49,7 @@ async fn parameter(rig: &Rig, container: &str, engine: &str, name: &str) -> Valu
 
 #[tokio::test]
 async fn redis_tells_and_takes_settings_and_ends_sessions() {
-    let name = format!("{NAME}::redis_tells_and_takes");
-    if !have(&name, &[Need::Redis]) {
-        return;
-    }
-    let Some(stage) = Stage::open(&name) else { return };
+    let Some(stage) = have(&[Need::Redis]).then(Stage::open).flatten() else { return };
     let rig = Rig::new().await;
     let image = image_of(&stage, "redis", &["/usr/bin/redis-server", "/usr/bin/redis-cli"], &[]);
     let redis = stage.unique("redis");
@@ -96,11 +90,7 @@ async fn redis_tells_and_takes_settings_and_ends_sessions() {
 
 #[tokio::test]
 async fn postgresql_shows_who_blocks_whom() {
-    let name = format!("{NAME}::postgresql_shows");
-    if !have(&name, &[Need::Postgresql]) {
-        return;
-    }
-    let Some(stage) = Stage::open(&name) else { return };
+    let Some(stage) = have(&[Need::Postgresql]).then(Stage::open).flatten() else { return };
     let rig = Rig::new().await;
     let bin = postgresql_programs().expect("programs");
     let version = bin.parent().expect("a version").file_name().expect("a name").to_string_lossy().into_owned();

@@ -5,8 +5,6 @@ use crate::support::stage::{Stage, docker_ok};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const NAME: &str = "docker_executor::logs";
-
 fn texts(logs: &Value) -> Vec<&str> {
     logs["lines"].as_array().expect("lines").iter().map(|line| line["text"].as_str().expect("a text")).collect()
 }
@@ -20,7 +18,7 @@ fn resident() -> u64 {
 
 #[tokio::test]
 async fn streams_levels_and_patterns_choose_lines() {
-    let Some(stage) = Stage::open(&format!("{NAME}::streams_levels")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let script = "echo 'INFO ready'; echo 'ERROR lost' >&2; echo '  at one (a.js:1)' >&2; echo '  at two' >&2; echo 'DEBUG x'; \
                   head -c 5000 /dev/zero | tr '\\0' y; echo; printf 'no end'";
@@ -44,7 +42,7 @@ async fn streams_levels_and_patterns_choose_lines() {
 
 #[tokio::test]
 async fn a_terminals_endless_line_is_cut() {
-    let Some(stage) = Stage::open(&format!("{NAME}::a_terminals_endless_line")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let script = "head -c 104857600 /dev/zero | tr '\\0' x; echo; echo after";
     stage.run("tty", &["--tty"], &["sh", "-c", script]);
@@ -68,7 +66,7 @@ async fn a_terminals_endless_line_is_cut() {
 
 #[tokio::test]
 async fn a_huge_log_is_read_from_its_end_in_little_memory() {
-    let Some(stage) = Stage::open(&format!("{NAME}::a_huge_log")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     // Lines of 4 KiB: fifty thousand of them are 200 MiB.
     let script = "line=$(head -c 4080 /dev/zero | tr '\\0' z); yes \"$line\" | head -n 50000; echo 'ERROR the last'";
@@ -89,7 +87,7 @@ async fn a_huge_log_is_read_from_its_end_in_little_memory() {
 
 #[tokio::test]
 async fn binary_noise_does_no_harm() {
-    let Some(stage) = Stage::open(&format!("{NAME}::binary_noise")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let script = "printf '\\001\\000\\002'; head -c 1000000 /dev/urandom; echo; printf '\\033[31mred\\033[0m\\n'";
     for (name, options) in [("plain", &[][..]), ("tty", &["--tty"])] {

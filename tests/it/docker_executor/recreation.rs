@@ -6,8 +6,6 @@ use oncalld::execute::docker::DeclaredService;
 use oncalld::execute::{ExecuteError, Probed};
 use serde_json::{Value, json};
 
-const NAME: &str = "docker_executor::recreation";
-
 fn inspected(name: &str) -> Value {
     let all: Value = serde_json::from_str(&docker_ok(&["inspect", name])).expect("JSON");
     all[0].clone()
@@ -70,7 +68,7 @@ fn everything(stage: &Stage) -> String {
 
 #[tokio::test]
 async fn a_recreation_keeps_everything_and_can_be_taken_back() {
-    let Some(stage) = Stage::open(&format!("{NAME}::a_recreation_keeps_everything")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let back = stage.network("back");
     let options = everything(&stage);
@@ -118,7 +116,7 @@ async fn a_recreation_keeps_everything_and_can_be_taken_back() {
 
 #[tokio::test]
 async fn missing_values_come_from_the_last_good_configuration() {
-    let Some(stage) = Stage::open(&format!("{NAME}::missing_values")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let script = "[ -n \"$DATABASE_URL\" ] || { echo 'FATAL: DATABASE_URL is not set'; exit 1; }; sleep 600";
     let healthy = ["--health-cmd", "true", "--health-interval", "1s", "--restart", "on-failure:3"];
@@ -168,7 +166,7 @@ async fn missing_values_come_from_the_last_good_configuration() {
 
 #[tokio::test]
 async fn a_bad_release_goes_back_to_the_image_before() {
-    let Some(stage) = Stage::open(&format!("{NAME}::a_bad_release")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let v1 = stage.image("app", "v1", "echo v1; exec sleep 600");
     let v2 = stage.image("app", "v2", "echo 'Traceback: boom'; exit 1");
@@ -216,7 +214,7 @@ async fn a_bad_release_goes_back_to_the_image_before() {
 
 #[tokio::test]
 async fn what_cannot_start_is_put_back() {
-    let Some(stage) = Stage::open(&format!("{NAME}::what_cannot_start")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let name = stage.unique("api");
     let facts = DeclaredService { command: vec!["nosuchcmd".into(), "x".into()], ..declared() };
     let rig = Rig::with(vec![(name.clone(), facts)]).await;
@@ -241,7 +239,7 @@ async fn what_cannot_start_is_put_back() {
 
 #[tokio::test]
 async fn changes_in_the_writable_layer_are_told_and_a_command_comes_back() {
-    let Some(stage) = Stage::open(&format!("{NAME}::changes_in_the_writable_layer")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let name = stage.unique("api");
     let facts = DeclaredService { command: vec!["sleep".into(), "900".into()], ..declared() };
     let rig = Rig::with(vec![(name.clone(), facts)]).await;
@@ -263,7 +261,7 @@ async fn changes_in_the_writable_layer_are_told_and_a_command_comes_back() {
 
 #[tokio::test]
 async fn a_service_gets_more_and_fewer_containers() {
-    let Some(stage) = Stage::open(&format!("{NAME}::a_service_gets_more")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let network = stage.network("net");
     stage.run("api", &["--network", &network, "--volume", "/own"], &["sleep", "600"]);

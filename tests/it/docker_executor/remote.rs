@@ -1,7 +1,8 @@
 //! An engine that is elsewhere: behind TLS, and with nothing of its containers on this machine.
 
 use super::{Rig, declared, eventually};
-use crate::support::command::{on_path, run};
+use crate::support::command::run;
+use crate::support::need::{Need, have};
 use crate::support::stage::{Stage, docker_ok};
 use oncalld::execute::docker::{Connection, DeclaredService};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -10,8 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixStream};
-
-const NAME: &str = "docker_executor::remote";
 
 /// Makes an authority, and certificates of a server and of a client.
 fn certificates(folder: &Path) {
@@ -58,13 +57,9 @@ async fn behind_tls(folder: &Path, socket: String) -> u16 {
 
 #[tokio::test]
 async fn an_engine_behind_tls_answers_everything_through_its_api_alone() {
-    let name = format!("{NAME}::an_engine_behind_tls");
+    let Some(stage) = have(&[Need::Openssl]).then(Stage::open).flatten() else { return };
     let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".into());
-    let Some(socket) = host.strip_prefix("unix://").filter(|_| on_path("openssl")) else {
-        eprintln!("skipped: {name} needs openssl and an engine on a socket");
-        return;
-    };
-    let Some(stage) = Stage::open(&name) else { return };
+    let socket = host.strip_prefix("unix://").expect("tests use an engine on a socket");
     let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
     certificates(folder.path());
     let port = behind_tls(folder.path(), socket.to_owned()).await;

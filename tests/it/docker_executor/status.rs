@@ -4,11 +4,9 @@ use super::{Rig, declared, eventually};
 use crate::support::stage::{Stage, docker, docker_ok};
 use serde_json::json;
 
-const NAME: &str = "docker_executor::status";
-
 #[tokio::test]
 async fn ends_for_want_of_memory_are_told_from_kills() {
-    let Some(stage) = Stage::open(&format!("{NAME}::ends_for_want_of_memory")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let limited = ["--memory", "16m", "--memory-swap", "16m"];
 
@@ -43,7 +41,7 @@ async fn ends_for_want_of_memory_are_told_from_kills() {
 
 #[tokio::test]
 async fn a_shortage_of_a_child_does_not_explain_a_later_stop() {
-    let Some(stage) = Stage::open(&format!("{NAME}::a_shortage_of_a_child")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     stage.run("a", &["--memory", "16m", "--memory-swap", "16m"], &["sh", "-c", "tail /dev/zero; sleep 600"]);
     let name = stage.unique("a");
@@ -55,7 +53,7 @@ async fn a_shortage_of_a_child_does_not_explain_a_later_stop() {
 
 #[tokio::test]
 async fn stops_are_told_from_ends_of_their_own() {
-    let Some(stage) = Stage::open(&format!("{NAME}::stops_are_told")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let obeys = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"];
     for (name, command, end, reason) in [
@@ -85,7 +83,7 @@ async fn stops_are_told_from_ends_of_their_own() {
 
 #[tokio::test]
 async fn what_never_started_says_why() {
-    let Some(stage) = Stage::open(&format!("{NAME}::what_never_started")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     stage.run("typo", &[], &["nosuchcmd"]);
     stage.run("data", &[], &["/etc/passwd"]);
@@ -111,7 +109,7 @@ async fn what_never_started_says_why() {
 
 #[tokio::test]
 async fn a_crash_loop_and_a_pause_show() {
-    let Some(stage) = Stage::open(&format!("{NAME}::a_crash_loop")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     stage.run("loop", &["--restart", "on-failure:20"], &["sh", "-c", "sleep 0.2; exit 7"]);
     let status = rig.until(&stage.unique("loop"), |status| status["restart_count"].as_i64() >= Some(2)).await;
@@ -141,7 +139,7 @@ async fn a_crash_loop_and_a_pause_show() {
 
 #[tokio::test]
 async fn what_is_missing_is_known_by_declaration() {
-    let Some(stage) = Stage::open(&format!("{NAME}::what_is_missing")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let name = stage.unique("app");
     let facts = oncalld::execute::docker::DeclaredService { image: Some(format!("{name}:v9")), ..declared() };
     let rig = Rig::with(vec![(name.clone(), facts)]).await;
@@ -157,7 +155,7 @@ async fn what_is_missing_is_known_by_declaration() {
 
 #[tokio::test]
 async fn replicas_and_projects_are_services() {
-    let Some(stage) = Stage::open(&format!("{NAME}::replicas_and_projects")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let (api, db) = (stage.unique("api"), stage.unique("db"));
     let project = format!("com.docker.compose.project={}", stage.unique("shop"));

@@ -6,11 +6,9 @@ use oncalld::execute::ExecuteError;
 use oncalld::execute::docker::DeclaredService;
 use serde_json::json;
 
-const NAME: &str = "docker_executor::storage";
-
 #[tokio::test]
 async fn a_full_disk_is_cleared_where_it_is_declared_and_nowhere_else() {
-    let Some(stage) = Stage::open(&format!("{NAME}::a_full_disk")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let name = stage.unique("app");
     let clearable = vec!["/data/cache".to_owned(), "/data/link".into(), "/trap/cache".into()];
     let rig = Rig::with(vec![(name.clone(), DeclaredService { clearable, ..declared() })]).await;
@@ -49,7 +47,7 @@ async fn a_full_disk_is_cleared_where_it_is_declared_and_nowhere_else() {
 
 #[tokio::test]
 async fn owners_change_where_it_is_declared() {
-    let Some(stage) = Stage::open(&format!("{NAME}::owners_change")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let name = stage.unique("app");
     let rig = Rig::with(vec![(name.clone(), DeclaredService { ownable: vec!["/data".into()], ..declared() })]).await;
     let volume = format!("{}:/data", stage.volume("data"));
@@ -73,7 +71,7 @@ async fn owners_change_where_it_is_declared() {
 
 #[tokio::test]
 async fn a_log_is_truncated_after_its_end_is_kept() {
-    let Some(stage) = Stage::open(&format!("{NAME}::a_log_is_truncated")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     stage.run("app", &[], &["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x | fold -w 100; echo end; sleep 600"]);
     let name = stage.unique("app");
@@ -91,7 +89,7 @@ async fn a_log_is_truncated_after_its_end_is_kept() {
 
 #[tokio::test]
 async fn only_what_nobody_needs_is_pruned() {
-    let Some(stage) = Stage::open(&format!("{NAME}::only_what_nobody_needs")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let id = |name: &str| docker_ok(&["image", "inspect", "--format", "{{.Id}}", name]);
     let used = stage.image("used", "v1", "exec sleep 600");

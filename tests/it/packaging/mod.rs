@@ -14,8 +14,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const NAME: &str = "packaging::the_shipped_stack_finds_and_fixes_what_is_broken";
-
 /// A release build of everything on two processors, inside a container, and the stand-ins before it.
 const BUILD: Duration = Duration::from_secs(2400);
 
@@ -123,7 +121,7 @@ fn tail(text: &str) -> String {
 
 #[test]
 fn the_shipped_stack_finds_and_fixes_what_is_broken() {
-    if !have(NAME, &[Need::Engine, Need::Compose, Need::Prometheus, Need::Debootstrap]) {
+    if !have(&[Need::Engine, Need::Compose, Need::Prometheus, Need::Debootstrap]) {
         return;
     }
     let _stand_ins = StandIns::make();

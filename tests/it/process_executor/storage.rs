@@ -49,7 +49,7 @@ async fn only_declared_paths_are_cleared_and_no_link_leads_out() {
 
 #[tokio::test]
 async fn a_full_disk_is_told_and_another_one_below_is_not_entered() {
-    if !have("process_executor::storage::a_full_disk", &[Need::Mount]) {
+    if !have(&[Need::Mount]) {
         return;
     }
     let disk = SmallDisk::mount(4).expect("a small disk");

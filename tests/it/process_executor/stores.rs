@@ -8,7 +8,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn settings_and_sessions_of_redis() {
-    if !have("process_executor::stores::settings_and_sessions_of_redis", &[Need::Redis]) {
+    if !have(&[Need::Redis]) {
         return;
     }
     let port = free_port().to_string();

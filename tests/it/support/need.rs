@@ -30,6 +30,8 @@ pub enum Need {
     Debootstrap,
     /// The right to mount a small file system in memory: a disk that is really full.
     Mount,
+    /// The program that makes certificates.
+    Openssl,
 }
 
 impl Need {
@@ -44,6 +46,7 @@ impl Need {
             Self::Compose => "compose",
             Self::Debootstrap => "debootstrap",
             Self::Mount => "mount",
+            Self::Openssl => "openssl",
         }
     }
 
@@ -61,6 +64,7 @@ impl Need {
             Self::Compose => compose().is_some(),
             Self::Debootstrap => on_path("debootstrap"),
             Self::Mount => super::disk::SmallDisk::mount(1).is_some(),
+            Self::Openssl => on_path("openssl"),
         }
     }
 }
@@ -80,18 +84,27 @@ pub fn postgresql_programs() -> Option<std::path::PathBuf> {
 }
 
 /// Whether the calling test can run. If not, it is written down, and the test should return.
-pub fn have(test: &str, needs: &[Need]) -> bool {
+pub fn have(needs: &[Need]) -> bool {
+    let test = test_name();
     let promised = std::env::var("TESTS_HAVE").unwrap_or_default();
     for need in needs {
         let promised = promised.split_whitespace().any(|name| name == need.name());
         let met = need.is_met();
         assert!(met || !promised, "{test}: {} is here, as tests/run found, but does not work", need.name());
         if !met {
-            skip(test, need.name());
+            skip(&test, need.name());
             return false;
         }
     }
     true
+}
+
+/// Path of the calling test below the binary. Its thread has that name: `--test-threads 1`, where there are no threads,
+/// cannot skip.
+pub fn test_name() -> String {
+    let name = std::thread::current().name().unwrap_or("main").to_owned();
+    assert_ne!(name, "main", "tests that may be skipped know their names only with two threads or more");
+    name
 }
 
 fn skip(test: &str, why: &str) {

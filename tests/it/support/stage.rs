@@ -1,7 +1,7 @@
 //! What a test makes in a Docker engine, and its removal.
 
 use super::command::{Said, run};
-use super::need::{Need, have};
+use super::need::{Need, have, test_name};
 use std::fs;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -36,15 +36,16 @@ pub fn docker_ok(arguments: &[&str]) -> String {
 }
 
 impl Stage {
-    /// A stage for the test of this name (its path below the binary: `faults::d01`); none if no engine answers.
-    pub fn open(test: &str) -> Option<Self> {
-        if !have(test, &[Need::Engine]) {
+    /// A stage for the calling test; none if no engine answers.
+    pub fn open() -> Option<Self> {
+        if !have(&[Need::Engine]) {
             return None;
         }
         build_image();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").subsec_nanos();
-        let topic = test.rsplit("::").next().unwrap_or(test).replace('_', "-");
+        let test = test_name();
+        let topic = test.rsplit("::").next().unwrap_or(&test).replace('_', "-");
         let short: String = topic.chars().take(24).collect();
         let name = format!("{short}-{:x}{:x}", nanos & 0xf_ffff, COUNT.fetch_add(1, Ordering::Relaxed));
         Some(Self { name, images: std::cell::RefCell::default() })
@@ -166,7 +167,7 @@ fn build_image() {
 
 #[test]
 fn a_stage_leaves_nothing_behind() {
-    let Some(stage) = Stage::open("support::stage::a_stage_leaves_nothing_behind") else { return };
+    let Some(stage) = Stage::open() else { return };
     let network = stage.network("net");
     let volume = format!("{}:/data", stage.volume("data"));
     let said = stage.run("web", &["--network", &network, "--volume", &volume], &["sleep", "60"]);
