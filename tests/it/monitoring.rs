@@ -105,8 +105,7 @@ fn alertmanager_tells_silences_and_is_posted_to() {
 
 #[test]
 fn what_a_sender_left_out_is_fetched_from_its_configured_address() {
-    let test = "monitoring::what_a_sender_left_out_is_fetched_from_its_configured_address";
-    let Some(monitoring) = monitoring(test) else { return };
+    let Some(monitoring) = monitoring() else { return };
     let alertmanager = Alertmanager::new(monitoring.alertmanager(), None, TIMEOUT).unwrap();
     let labels = |name: &str| json!({"alertname": "Down", "service": name});
     let held: Vec<Value> = ["one", "two"].map(|name| json!({"labels": labels(name), "annotations": {}})).into();
