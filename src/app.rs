@@ -4,6 +4,7 @@
 //! Config ─► build ─► App {engine, address, tasks} ─► run ─► signal ─► stop accepting ─► drain engine ─► close journal
 //! ```
 
+mod housekeeping;
 mod places;
 mod preview;
 
@@ -17,10 +18,11 @@ use crate::execute::restore::RestoreStore;
 use crate::http;
 use crate::journal::{
     JournalError,
-    sqlite::{self, Ages, SqliteJournal},
+    sqlite::{self, SqliteJournal},
 };
 use crate::notify::{self, Notifier};
 use futures_util::future::BoxFuture;
+use housekeeping::Housekeeping;
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -30,9 +32,6 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// How long running requests may take to end at shutdown.
 const REQUESTS: Duration = Duration::from_secs(5);
-
-/// Deliveries are recognised as repeats for this long: senders repeat an unchanged group every few hours at most.
-const DELIVERIES: crate::domain::TimeSpan = crate::domain::TimeSpan::from_secs(14 * 86_400);
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +106,7 @@ impl App {
         let redactor = Redactor::new(config.secrets(), salt(&store).await);
         let (accepting, working) = (CancellationToken::new(), CancellationToken::new());
         let (places, mut services) = places::build(&config, &store, &redactor, &notifiers, &working).await?;
+        let (_, known_places) = tokio::sync::watch::channel(Arc::new(places.clone()));
         let parts = Parts {
             config: config.clone(),
             load,
@@ -120,15 +120,20 @@ impl App {
         let (engine, work) = engine::build(parts, working.clone()).await?;
         let router = http::router(engine.clone(), accepting.clone());
         let serving = http::serve(listener, router, accepting.clone());
-        let ages = Ages { blobs: platform.retention.blobs, deliveries: DELIVERIES };
-        services.push(("retention", Box::pin(sqlite::retention(journal.clone(), ages))));
+        let housekeeping = Housekeeping {
+            engine: engine.clone(),
+            journal: journal.clone(),
+            store,
+            places: known_places,
+            stop: working.clone(),
+        };
         services.push(("journal", Box::pin(writer)));
         let server: Task = ("http", Box::pin(serving));
         Ok(Self {
             engine,
             address,
             server,
-            loops: vec![("engine", Box::pin(work))],
+            loops: vec![("engine", Box::pin(work)), ("housekeeping", Box::pin(housekeeping.run()))],
             services,
             journal,
             accepting,

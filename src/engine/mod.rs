@@ -20,6 +20,7 @@ mod inbox;
 mod inventory;
 mod ledger;
 mod metrics;
+mod needed;
 mod place;
 mod recover;
 mod run;
@@ -31,6 +32,7 @@ mod world;
 
 pub use answer::{Accepted, Degraded, EngineError, Identity, KillSwitch, Page, Readiness, RejectedAlert};
 pub use handle::Engine;
+pub use needed::Needed;
 pub use place::{Place, Places};
 
 pub use crate::journal::IncidentFilter;

@@ -21,10 +21,10 @@ pub mod process;
 pub mod prometheus;
 pub mod restore;
 
-use crate::domain::{ActCall, Inventory, ReadCall, Service, Values};
+use crate::domain::{ActCall, Inventory, ReadCall, Service, Timestamp, Values};
 use crate::gate::Cleared;
 use futures_util::future::BoxFuture;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a native call failed, by what its caller may conclude.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,4 +115,12 @@ pub trait Environment: Executor {
 
     /// Reads a target's state.
     fn capture<'a>(&'a self, service: &'a Service) -> BoxFuture<'a, Result<Captured, ExecuteError>>;
+
+    /// Deletes what was kept before a time so that a change could be taken back, but for the keys that are `needed`.
+    /// Answers with what is gone, in words. What others made, or changed since, is left alone; so are volumes.
+    fn discard<'a>(
+        &'a self,
+        before: Timestamp,
+        needed: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, ExecuteError>>;
 }

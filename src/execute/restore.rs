@@ -30,6 +30,9 @@ const LARGEST: usize = 64 << 20;
 /// The longest name of a document: leaves room for `.json` and a temporary suffix in the 255 bytes of a file name.
 const LONGEST_NAME: usize = 200;
 
+/// Hexadecimal digits of a digest.
+const DIGITS: usize = 64;
+
 /// Marks files that are being written; what a crash leaves behind is swept with the rest.
 const TEMPORARY: &str = ".tmp-";
 
@@ -126,16 +129,18 @@ impl RestoreStore {
         .await
     }
 
-    /// Deletes objects that are older than `age` and not in `keep`, and what crashes left half written. Documents stay.
-    /// Answers with how many objects were deleted.
+    /// Deletes objects that are older than `age`, not in `keep` and named by no document, and what crashes left half
+    /// written. Documents stay, also those of environments that are not configured now: they may be again. Answers with
+    /// how many objects were deleted.
     ///
     /// # Errors
-    /// The folder cannot be read or a file cannot be deleted; what was deleted before stays deleted.
+    /// A folder or a document cannot be read, or a file cannot be deleted; what was deleted before stays deleted.
     pub async fn sweep(&self, age: TimeSpan, keep: BTreeSet<Digest>) -> io::Result<usize> {
         let folders = self.folders.clone();
         blocking(move || {
-            let keep: BTreeSet<&str> = keep.iter().map(Digest::as_str).collect();
             sweep_folder(&folders.documents, age, |name| !name.starts_with(TEMPORARY))?;
+            let mut keep: BTreeSet<String> = keep.iter().map(|digest| digest.as_str().to_owned()).collect();
+            folders.named(&mut keep)?;
             sweep_folder(&folders.objects, age, |name| keep.contains(name))
         })
         .await
@@ -143,6 +148,17 @@ impl RestoreStore {
 }
 
 impl Folders {
+    /// Adds the digests that documents name.
+    fn named(&self, found: &mut BTreeSet<String>) -> io::Result<()> {
+        for entry in fs::read_dir(&self.documents).map_err(|error| in_file(&self.documents, &error))? {
+            // One that is gone again was half written.
+            let Some(bytes) = read(&entry?.path())? else { continue };
+            let digits = bytes.split(|byte| !byte.is_ascii_hexdigit()).filter(|digits| digits.len() == DIGITS);
+            found.extend(digits.filter_map(|digits| std::str::from_utf8(digits).ok()).map(str::to_owned));
+        }
+        Ok(())
+    }
+
     fn write(&self, folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = folder.join(name);
         if bytes.len() > LARGEST {
@@ -278,6 +294,8 @@ mod tests {
         let (folder, store) = store().await;
         let kept = store.put(b"kept".to_vec()).await.unwrap();
         let gone = store.put(b"gone".to_vec()).await.unwrap();
+        let named = store.put(b"named".to_vec()).await.unwrap();
+        store.write_document("record", &json!({"good": [{"stored": named}]})).await.unwrap();
         fs::write(folder.path().join("restore/objects/.tmp-1-1"), "half").unwrap();
         fs::write(folder.path().join("restore/documents/.tmp-1-2"), "half").unwrap();
         store.write_document("stays", &json!(1)).await.unwrap();
@@ -287,7 +305,8 @@ mod tests {
         assert_eq!(store.sweep(TimeSpan::from_millis(1), BTreeSet::from([kept.clone()])).await.unwrap(), 2);
         assert!(store.get(&kept).await.unwrap().is_some());
         assert!(store.get(&gone).await.unwrap().is_none());
+        assert!(store.get(&named).await.unwrap().is_some(), "a document names it");
         assert!(store.read_document("stays").await.unwrap().is_some());
-        assert_eq!(fs::read_dir(folder.path().join("restore/documents")).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(folder.path().join("restore/documents")).unwrap().count(), 2);
     }
 }

@@ -173,6 +173,6 @@ fn bindings(context: &Context<'_>) -> Bindings {
 }
 
 /// Twelve hexadecimal digits that stand for a step in names of containers and in comments.
-fn key(step: &StepId) -> String {
+pub fn key(step: &StepId) -> String {
     Digest::of(step.as_str().as_bytes()).short().to_owned()
 }

@@ -7,6 +7,7 @@ mod demo;
 mod docker_executor;
 mod documents;
 mod faults_docker;
+mod housekeeping;
 mod http;
 mod journal;
 mod layers;

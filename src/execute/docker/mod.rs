@@ -16,6 +16,7 @@ mod connectivity;
 mod data_store;
 mod declared;
 mod dependencies;
+mod discard;
 mod disk;
 mod error;
 mod events;
@@ -44,7 +45,7 @@ pub use connect::{ConnectError, Connection};
 pub use declared::{DeclaredService, DockerConfig};
 pub use watch::Watcher;
 
-use crate::domain::{ActCall, Digest, Inventory, ReadCall, Service, Values};
+use crate::domain::{ActCall, Inventory, ReadCall, Service, Timestamp, Values};
 use crate::execute::{Captured, Environment, ExecuteError, Executor, Probed, probe::Prober};
 use crate::gate::Cleared;
 use connect::Engine;
@@ -122,11 +123,6 @@ impl DockerEnvironment {
         error::within(std::time::Duration::from_secs(5), docker.ping()).await.is_ok()
     }
 
-    /// Digests in the restore store that this environment needs; a sweep must keep them.
-    pub async fn retained(&self) -> BTreeSet<Digest> {
-        self.shared.snapshots.lock().await.retained()
-    }
-
     async fn perform_read(&self, call: &ReadCall) -> Answer<Values> {
         match call {
             ReadCall::ContainerList {} => Ok(inventory::listed(&self.services().await?)),
@@ -192,6 +188,17 @@ impl Environment for DockerEnvironment {
             let ids: Vec<String> = service.instances.iter().map(|instance| instance.id.clone()).collect();
             let captured = self.captured(&ids).await;
             captured.map_err(|error| error.for_read("container.status"))
+        })
+    }
+
+    fn discard<'a>(
+        &'a self,
+        before: Timestamp,
+        needed: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, ExecuteError>> {
+        Box::pin(async move {
+            let gone = self.discard_kept(before, needed).await;
+            gone.map_err(|error| error.for_act("container.remove"))
         })
     }
 }

@@ -240,12 +240,6 @@ impl Snapshots {
     pub fn images(&self) -> BTreeSet<String> {
         self.document.services.values().flat_map(|past| &past.good).map(|seen| seen.image_id.clone()).collect()
     }
-
-    /// Bytes in the restore store that must not be swept.
-    pub fn retained(&self) -> BTreeSet<Digest> {
-        let seen = self.document.services.values().flat_map(|past| past.good.iter().chain(&past.current));
-        seen.map(|seen| seen.stored.clone()).collect()
-    }
 }
 
 /// Ready: healthy where the engine checks that, else up for a while.

@@ -36,13 +36,18 @@ pub use keep::ProcessTask;
 
 use crate::{
     config::{EnvironmentConfig, ServiceConfig},
-    domain::{ActCall, Inventory, ReadCall, Service, Values},
+    domain::{ActCall, Inventory, ReadCall, Service, Timestamp, Values},
     execute::{Captured, Environment, ExecuteError, Executor, Probed, probe::Prober, restore::RestoreStore},
     gate::Cleared,
 };
 use futures_util::future::BoxFuture;
 use service::Managed;
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// What a process environment is made of.
 #[derive(Clone, Debug)]
@@ -190,6 +195,20 @@ impl Environment for ProcessEnvironment {
             let managed = self.managed("process.status", &service.name)?;
             let status = self.status("process.status", managed).await?;
             Ok(Captured { status, identity: settings::identity("process.status", managed).await? })
+        })
+    }
+
+    fn discard<'a>(
+        &'a self,
+        before: Timestamp,
+        needed: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, ExecuteError>> {
+        Box::pin(async move {
+            let mut gone = Vec::new();
+            for managed in self.inner.services.values() {
+                gone.extend(recreate::discard(managed, before, needed.clone()).await?);
+            }
+            Ok(gone)
         })
     }
 }

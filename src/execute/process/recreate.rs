@@ -10,7 +10,7 @@ use super::{
     snapshot::{Snapshot, instances},
 };
 use crate::{
-    domain::{Digest, Values},
+    domain::{Digest, Timestamp, Values},
     execute::{ExecuteError, Probed},
     shim::{
         ExitReason, Launch, RunState,
@@ -19,7 +19,13 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long the program may take to end before it is started anew.
 const GRACE: Duration = Duration::from_secs(10);
@@ -176,6 +182,34 @@ pub(super) async fn probe_restore(call: &str, managed: &Arc<Managed>, key: &str)
         Some(kept) if managed.launch()?.digest() == kept.after => Ok(Probed::NotHappened),
         Some(_) => Ok(Probed::Unknown("the configuration is neither the old nor the new one".into())),
         None => Ok(Probed::NotHappened),
+    })
+    .await
+}
+
+/// Deletes kept configurations that were last written before a time, but for the keys that are needed.
+pub(super) async fn discard(
+    managed: &Arc<Managed>,
+    before: Timestamp,
+    needed: BTreeSet<String>,
+) -> Result<Vec<String>, ExecuteError> {
+    blocking("process.restore", managed, move |managed| {
+        let folder = managed.folder.path();
+        let mut gone = Vec::new();
+        if !folder.exists() {
+            return Ok(gone);
+        }
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let key = name.to_str().and_then(|name| name.strip_prefix("kept-")?.strip_suffix(".json"));
+            let Some(key) = key.filter(|key| !needed.contains(*key)) else { continue };
+            let written: Timestamp = entry.metadata()?.modified()?.into();
+            if written < before {
+                fs::remove_file(entry.path())?;
+                gone.push(format!("configuration of {} kept as {key}", managed.name));
+            }
+        }
+        Ok(gone)
     })
     .await
 }

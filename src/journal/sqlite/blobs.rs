@@ -86,6 +86,21 @@ impl Blobs {
         Ok(deleted)
     }
 
+    /// Renews the age of those among these blobs that a sweep of what is older than a time would delete.
+    pub async fn renew(&self, digests: &[Digest], before: Timestamp) -> Result<(), JournalError> {
+        const RENEW: &str = "UPDATE blobs SET at = $1 WHERE digest = $2 AND at < $3";
+        let (now, before) = (time_text(chrono::Utc::now()), time_text(before));
+        for some in digests.chunks(SWEPT_AT_ONCE as usize) {
+            let mut transaction = self.pool.begin().await.map_err(|error| self.unavailable(&error))?;
+            for digest in some {
+                let query = sqlx::query(RENEW).bind(&now).bind(digest.as_str()).bind(&before);
+                query.execute(&mut *transaction).await.map_err(|error| self.unavailable(&error))?;
+            }
+            transaction.commit().await.map_err(|error| self.unavailable(&error))?;
+        }
+        Ok(())
+    }
+
     /// Closes the file.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -13,14 +13,12 @@ mod blobs;
 mod database;
 mod lock;
 mod read;
-mod retention;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub use read::verify;
-pub use retention::{Ages, retention};
 
 use super::{Append, IncidentFilter, IncidentRow, Journal, JournalError, JournalGauges, Verification};
 use crate::domain::{DeliveryId, Digest, Event, IncidentId, Timestamp};
@@ -108,11 +106,13 @@ impl SqliteJournal {
         self.gauges.clone()
     }
 
-    /// Deletes captured bytes that were last stored before a time; answers with their number. The chain still verifies.
+    /// Deletes captured bytes that were last stored before a time, but for those that are needed, which count as stored
+    /// anew; answers with their number. The chain still verifies.
     ///
     /// # Errors
     /// The database refuses.
-    pub async fn sweep_blobs(&self, before: Timestamp) -> Result<u64, JournalError> {
+    pub async fn sweep_blobs(&self, before: Timestamp, needed: &[Digest]) -> Result<u64, JournalError> {
+        self.blobs.renew(needed, before).await?;
         self.blobs.sweep(before).await
     }
 

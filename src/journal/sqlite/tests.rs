@@ -167,10 +167,12 @@ async fn deliveries_and_blobs_are_known_until_retention() {
     assert_eq!(opened.journal.put_blob(b"log".to_vec()).await.unwrap(), digest);
     assert_eq!(opened.journal.blob(digest.clone()).await.unwrap().as_deref(), Some(b"log".as_slice()));
 
+    let needed = opened.journal.put_blob(b"needed".to_vec()).await.unwrap();
     let now = chrono::Utc::now();
     let past = now - chrono::Duration::minutes(1);
-    assert_eq!(opened.journal.sweep_blobs(past).await, Ok(0));
-    assert_eq!(opened.journal.sweep_blobs(now).await, Ok(1));
+    assert_eq!(opened.journal.sweep_blobs(past, &[]).await, Ok(0));
+    assert_eq!(opened.journal.sweep_blobs(now, std::slice::from_ref(&needed)).await, Ok(1));
+    assert!(opened.journal.blob(needed).await.unwrap().is_some(), "what is needed stays");
     assert_eq!(opened.journal.sweep_deliveries(past).await, Ok(0));
     assert_eq!(opened.journal.sweep_deliveries(now).await, Ok(1));
     assert_eq!(opened.journal.blob(digest).await, Ok(None));

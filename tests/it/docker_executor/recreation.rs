@@ -3,7 +3,7 @@
 use super::{Rig, declared, eventually};
 use crate::support::stage::{IMAGE, Stage, docker, docker_ok};
 use oncalld::execute::docker::DeclaredService;
-use oncalld::execute::{ExecuteError, Probed};
+use oncalld::execute::{Environment as _, ExecuteError, Probed};
 use serde_json::{Value, json};
 
 fn inspected(name: &str) -> Value {
@@ -284,4 +284,41 @@ async fn a_service_gets_more_and_fewer_containers() {
     let error = rig.try_act("container.scale", fixed).await.expect_err("one port");
     assert!(matches!(error, ExecuteError::Permanent { .. }), "{error}");
     assert_eq!(docker_ok(&["image", "inspect", "--format", "{{len .Id}}", IMAGE]), "71");
+}
+
+#[tokio::test]
+async fn what_was_put_aside_is_removed_when_it_is_old_and_nobody_needs_it() {
+    let Some(stage) = Stage::open() else { return };
+    let rig = Rig::new().await;
+    let (old, needed, used) = (stage.unique("old"), stage.unique("needed"), stage.unique("used"));
+    for name in ["old", "needed", "used", "running"] {
+        stage.run(name, &["--volume", "/data"], &["sleep", "600"]);
+        let name = stage.unique(name);
+        docker_ok(&["exec", &name, "touch", "/data/file"]);
+        let key = format!("key{}", name.len());
+        let fields = json!({"container": name, "key": key, "restore": [], "set": {}, "remove": []});
+        rig.act("container.recreate", fields).await;
+    }
+    let aside = |name: &str| format!("{name}-key{}", name.len());
+    let before = chrono::Utc::now() - chrono::Duration::hours(1);
+    let spared = std::collections::BTreeSet::from([format!("key{}", needed.len())]);
+    assert_eq!(rig.environment.discard(before, &spared).await, Ok(Vec::new()), "they are young");
+
+    // Somebody puts one of them to use again, and another one runs.
+    docker_ok(&["rename", &aside(&used), &format!("{used}-again")]);
+    docker_ok(&["start", &aside(&stage.unique("running"))]);
+    let gone = rig.environment.discard(chrono::Utc::now(), &spared).await.expect("an answer");
+    assert!(gone.len() == 1 && gone[0].contains(&aside(&old)), "{gone:?}");
+    assert!(!docker(&["inspect", &aside(&old)]).ok, "it is gone");
+    for kept in [aside(&needed), format!("{used}-again"), aside(&stage.unique("running"))] {
+        assert!(docker(&["inspect", &kept]).ok, "{kept} is kept");
+    }
+    docker_ok(&["exec", &old, "ls", "/data/file"]); // the volume has a new owner, and is still there
+    assert!(rig.inventory().await.services.contains_key(&format!("{used}-again")), "it is a service again");
+
+    // Nothing is left to put back, and that is said.
+    let gone = json!({"container": old, "key": format!("key{}", old.len())});
+    assert!(rig.try_act("container.restore", gone).await.is_err());
+    let back = json!({"container": needed, "key": format!("key{}", needed.len())});
+    rig.act("container.restore", back).await;
 }
