@@ -139,6 +139,8 @@ impl Feed {
             EventBody::VerdictReached { verdict, reason, .. } => {
                 line("verdict", verdict_tone(*verdict), format!("{verdict}  {}", one_line(reason)))
             }
+            EventBody::EnvironmentLost { problem } => line("lost", Tone::Bad, one_line(problem)),
+            EventBody::EnvironmentReturned {} => line("lost", Tone::Good, "over: the environment answers again"),
             EventBody::IncidentEscalated { reason } => line("escalated", Tone::Bad, one_line(reason)),
             EventBody::IncidentTakenOver { by } => {
                 line("taken over", Tone::Warning, format!("by {}: nothing further runs", one_line(by)))
@@ -200,7 +202,7 @@ impl Feed {
             EventBody::CallFinished { step, outcome, probed, .. } => {
                 let (tone, text) = match outcome {
                     CallOutcome::Done { .. } => (Tone::Good, "done".to_owned()),
-                    CallOutcome::NotDone { error } => (Tone::Bad, format!("not done: {}", one_line(error))),
+                    CallOutcome::NotDone { error, .. } => (Tone::Bad, format!("not done: {}", one_line(error))),
                     CallOutcome::Unknown { error } => (Tone::Bad, format!("nobody can tell: {}", one_line(error))),
                 };
                 let how = if *probed { " (found out after a restart)" } else { "" };

@@ -138,7 +138,7 @@ fn action(action: &Action, style: &Style) -> Vec<String> {
         for call in calls {
             let outcome = match &call.outcome {
                 Some(CallOutcome::Done { .. }) => style.paint(Tone::Good, "done"),
-                Some(CallOutcome::NotDone { error }) => {
+                Some(CallOutcome::NotDone { error, .. }) => {
                     style.paint(Tone::Bad, &format!("not done: {}", one_line(error)))
                 }
                 Some(CallOutcome::Unknown { error }) => {

@@ -126,4 +126,7 @@ pub struct Approval {
     pub decided_by: Vec<String>,
     /// What they said.
     pub comment: Option<String>,
+    /// Why it is void, if it is.
+    #[serde(default)]
+    pub void_because: Option<String>,
 }

@@ -90,6 +90,9 @@ pub enum CallOutcome {
     NotDone {
         /// Why.
         error: String,
+        /// Whether trying again may help: it did not even reach what would have done it.
+        #[serde(default)]
+        transient: bool,
     },
     /// Nobody can tell; a person must look.
     Unknown {
@@ -354,6 +357,13 @@ pub enum EventBody {
         /// Why.
         reason: String,
     },
+    /// The environment did not answer for so long that work stands still until it does.
+    EnvironmentLost {
+        /// What it says, or does not say.
+        problem: String,
+    },
+    /// The environment answers again: work goes on where it stood.
+    EnvironmentReturned {},
     /// Someone took the wheel: nothing further runs.
     IncidentTakenOver {
         /// Who.

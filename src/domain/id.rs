@@ -73,9 +73,10 @@ impl IncidentId {
 }
 
 impl ApprovalId {
-    /// The identifier of the request to decide on `digest` for `step`; asking again for the same thing gives the same one.
-    pub fn for_request(step: &StepId, digest: &Digest, attempt: u32) -> Self {
-        let hash = Digest::of(format!("{step}\n{digest}\n{attempt}").as_bytes());
+    /// The identifier of the request to decide on `digest` for `step`; asking again gives another one, as `asked`
+    /// counts the requests before it.
+    pub fn for_request(step: &StepId, digest: &Digest, asked: usize) -> Self {
+        let hash = Digest::of(format!("{step}\n{digest}\n{asked}").as_bytes());
         Self(format!("apr_{}", &hash.as_str()[..12]))
     }
 }

@@ -113,6 +113,8 @@ pub struct Incident {
     pub verdict_reason: String,
     /// Who has the wheel.
     pub taken_over_by: Option<String>,
+    /// Why work stands still, while the environment is away.
+    pub lost: Option<String>,
     /// Why people must look, if they must.
     pub escalated: Option<String>,
     /// How often people were told of the escalation.

@@ -2,7 +2,7 @@
 
 use super::answer::{Accepted, EngineError, Identity, KillSwitch};
 use crate::config::Config;
-use crate::domain::{Approval, ApprovalId, Decision, Delivery, Digest, IncidentId, Values};
+use crate::domain::{Alert, Approval, ApprovalId, Decision, Delivery, Digest, IncidentId, Values};
 use crate::flow::Word;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -15,6 +15,11 @@ pub(super) enum Command {
     Deliver {
         delivery: Delivery,
         reply: Reply<Accepted>,
+    },
+    /// Which incidents the alerts of a delivery that is durable already belong to.
+    Belong {
+        alerts: Vec<Alert>,
+        reply: Reply<Vec<IncidentId>>,
     },
     Diagnose {
         environment: Option<String>,

@@ -20,6 +20,9 @@ impl Loop {
     pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::Deliver { delivery, reply } => self.deliver(&delivery, Some(reply)),
+            Command::Belong { alerts, reply } => {
+                let _ = reply.send(Ok(self.ledger.belong(&alerts)));
+            }
             Command::Diagnose { environment, service, note, by, reply } => {
                 let opened = self.find_service(environment.as_deref(), &service).map(|(environment, service)| {
                     flow::diagnose_by_hand(&self.shared.config(), &environment, &service, &by.name, &note)
@@ -53,7 +56,7 @@ impl Loop {
         let inventories = self.shared.inventories();
         let correlated = {
             let open = self.ledger.open();
-            let closed = |key: &str| self.ledger.closed(key);
+            let closed = |key: &str| self.ledger.closed.of_group(key);
             flow::correlate(delivery, &config, &inventories, &Known { open: &open, closed: &closed }, &mut new_id)
         };
         let fresh = correlated.iter().filter(|one| !self.ledger.slots.contains_key(&one.incident)).count();
@@ -66,7 +69,9 @@ impl Loop {
             self.fetch_rest(delivery);
         }
         let at = now();
-        let incidents: Vec<IncidentId> = correlated.iter().map(|one| one.incident.clone()).collect();
+        let mut incidents: Vec<IncidentId> = correlated.iter().map(|one| one.incident.clone()).collect();
+        let belong = self.ledger.belong(&delivery.alerts);
+        incidents.extend(belong.into_iter().filter(|id| !correlated.iter().any(|one| one.incident == *id)));
         for one in correlated.into_iter().filter(|one| !one.events.is_empty()) {
             self.ledger.push(&one.incident, one.events, at, Origin::Command, &config);
         }
@@ -202,9 +207,15 @@ impl Loop {
     ) {
         let found = self.ledger.slots.iter().find(|(_, slot)| slot.latest().approvals.iter().any(|a| a.id == id));
         let Some((incident, slot)) = found else {
-            let open = self.ledger.slots.values().flat_map(|slot| &slot.latest().approvals);
-            let pending = open.filter(|approval| approval.state == ApprovalState::Pending).map(|a| a.id.as_str());
-            let _ = reply.send(Err(unknown("request", id.as_str(), pending)));
+            let error = match self.ledger.closed.approval(&id) {
+                Some(ended) => flow::too_late(ended, now()).into(),
+                None => {
+                    let open = self.ledger.slots.values().flat_map(|slot| &slot.latest().approvals);
+                    let pending = open.filter(|approval| approval.state == ApprovalState::Pending);
+                    unknown("request", id.as_str(), pending.map(|approval| approval.id.as_str()))
+                }
+            };
+            let _ = reply.send(Err(error));
             return;
         };
         let events = flow::decision(slot.latest(), &id, decision, digest, (&by.name, by.role), comment, now());

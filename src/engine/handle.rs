@@ -34,8 +34,9 @@ impl Engine {
     /// `Full` or `Unavailable`: nothing was stored, the sender should try again.
     pub async fn deliver(&self, delivery: Delivery, rejected: Vec<RejectedAlert>) -> Result<Accepted, EngineError> {
         if self.journal.knows(delivery.id.clone()).await? {
-            let accepted = delivery.alerts.len();
-            return Ok(Accepted { accepted, rejected, duplicate: true, ..Accepted::default() });
+            let (accepted, alerts) = (delivery.alerts.len(), delivery.alerts);
+            let incidents = self.ask(|reply| Command::Belong { alerts, reply }).await?;
+            return Ok(Accepted { accepted, rejected, incidents, duplicate: true });
         }
         let mut accepted = self.ask(|reply| Command::Deliver { delivery, reply }).await?;
         accepted.rejected = rejected;
@@ -284,8 +285,14 @@ impl Engine {
         word: flow::Word,
         text: String,
     ) -> Result<(), EngineError> {
-        let by = by.name.clone();
-        self.ask(|reply| Command::Say { incident, by, word, text, reply }).await
+        let (by, id) = (by.name.clone(), incident.clone());
+        match self.ask(|reply| Command::Say { incident, by, word, text, reply }).await {
+            // The loop knows open incidents only.
+            Err(EngineError::NotFound { .. }) if !self.journal.events(Some(id.clone()), 0, 1).await?.is_empty() => {
+                Err(EngineError::Conflict(format!("{id} is closed")))
+            }
+            answer => answer,
+        }
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, EngineError> {

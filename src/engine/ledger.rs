@@ -1,19 +1,16 @@
 //! What is in memory of the journal, and what is on its way into it.
 
 use super::answer::EngineError;
+use super::closed::Closed;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
-use crate::domain::{AlertStatus, Digest, Event, EventBody, Incident, IncidentId, Timestamp, Trigger};
-use crate::flow::{self, Effect, Episodes};
+use crate::domain::{Alert, AlertStatus, Digest, Event, EventBody, Incident, IncidentId, Timestamp, Trigger};
+use crate::flow::{self, Effect};
 use crate::gate::{History, Mutation};
 use crate::journal::{Append, IncidentRow, Journal, JournalError};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Group keys of closed incidents that are remembered, so that a repeat is not taken for something new: more than an
-/// environment of thousands of services closes in a day.
-const CLOSED: usize = 10_000;
 
 /// Mutations that budgets look back on: far more than any sane budget allows in its window.
 const MUTATIONS: usize = 10_000;
@@ -43,40 +40,26 @@ pub(super) struct Entry {
 pub(super) struct Ledger {
     pub slots: BTreeMap<IncidentId, Slot>,
     pub history: History,
-    closed: BTreeMap<String, (IncidentId, Episodes)>,
-    closed_order: VecDeque<String>,
+    pub closed: Closed,
     pending: Vec<Entry>,
     writing: Vec<Entry>,
 }
 
 impl Ledger {
     pub fn new(slots: BTreeMap<IncidentId, Slot>, history: History) -> Self {
-        Self {
-            slots,
-            history,
-            closed: BTreeMap::new(),
-            closed_order: VecDeque::new(),
-            pending: Vec::new(),
-            writing: Vec::new(),
-        }
+        Self { slots, history, closed: Closed::default(), pending: Vec::new(), writing: Vec::new() }
     }
 
-    /// The last closed incident of a group key.
-    pub fn closed(&self, group_key: &str) -> Option<(IncidentId, Episodes)> {
-        self.closed.get(group_key).cloned()
-    }
-
-    /// Remembers a closed incident and its episodes.
-    pub fn remember_closed(&mut self, incident: &Incident) {
-        let firing = incident.alerts.iter().map(|alert| (alert.fingerprint.clone(), alert.starts_at)).collect();
-        if self.closed.insert(incident.group_key.clone(), (incident.id.clone(), firing)).is_none() {
-            self.closed_order.push_back(incident.group_key.clone());
+    /// The incidents that alerts belong to by what is durable: open ones, and closed ones that had the same episode.
+    pub fn belong(&self, alerts: &[Alert]) -> Vec<IncidentId> {
+        let mut found: Vec<IncidentId> = Vec::new();
+        for alert in alerts {
+            let has = |known: &Alert| known.fingerprint == alert.fingerprint && known.starts_at >= alert.starts_at;
+            let open = self.slots.values().map(|slot| &slot.incident).find(|incident| incident.alerts.iter().any(has));
+            let id = open.map(|incident| &incident.id).or_else(|| self.closed.with(alert));
+            found.extend(id.filter(|id| !found.contains(id)).cloned());
         }
-        while self.closed_order.len() > CLOSED {
-            if let Some(oldest) = self.closed_order.pop_front() {
-                self.closed.remove(&oldest);
-            }
-        }
+        found
     }
 
     /// Open incidents by group key, as they will be when everything on its way is durable.
@@ -210,7 +193,7 @@ impl Ledger {
         }
         if let EventBody::IncidentClosed { .. } = &event.body {
             let closed = slot.incident.clone();
-            self.remember_closed(&closed);
+            self.closed.remember(&closed);
         }
     }
 

@@ -30,10 +30,11 @@ pub(super) async fn recover(journal: &dyn Journal, shared: &Shared, load: &Load)
     journal.put_blob(current.sources.to_bytes()).await?;
     let mut configs = BTreeMap::from([(current.digest.clone(), current.clone())]);
     let mut ledger = Ledger::new(BTreeMap::new(), History::default());
-    for row in journal.incidents(filter(false, CLOSED)).await? {
+    // Oldest first: the last incident of a group key is the one that counts.
+    for row in journal.incidents(filter(false, CLOSED)).await?.iter().rev() {
         if let Some(incident) = folded(journal, &row.id).await? {
             remember(&mut ledger, &incident);
-            ledger.remember_closed(&incident);
+            ledger.closed.remember(&incident);
         }
     }
     let mut after = None;

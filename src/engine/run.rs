@@ -357,6 +357,8 @@ fn log(event: &Event) {
         EventBody::VerdictReached { verdict, reason, .. } => {
             tracing::info!(incident, verdict = verdict.as_str(), reason, "verdict");
         }
+        EventBody::EnvironmentLost { problem } => tracing::warn!(incident, problem, "the environment is away"),
+        EventBody::EnvironmentReturned {} => tracing::info!(incident, "the environment is back"),
         EventBody::IncidentEscalated { reason } => tracing::warn!(incident, reason, "escalated"),
         EventBody::IncidentClosed { reason, .. } => tracing::info!(incident, reason, "incident closed"),
         EventBody::KillSwitchSet { on, by, reason } => tracing::warn!(on, by, reason, "kill switch"),

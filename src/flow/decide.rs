@@ -1,6 +1,6 @@
 //! The order in which an incident's concerns are looked at.
 
-use super::{Effect, Next, Snapshot, diagnose, messages, remedy, settle};
+use super::{Effect, Next, Snapshot, away, diagnose, messages, remedy, settle};
 use crate::domain::{AlertStatus, ApprovalState, EventBody, Incident, StepId, StepRecord, Timestamp};
 
 /// What comes next for this incident. Deterministic: the same state and snapshot give the same answer.
@@ -11,7 +11,8 @@ pub fn decide(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
         Next::Wait { mut effects, wakes_at } => {
             let (told, tell_at) = messages::due(incident, snapshot);
             effects.extend(told);
-            Next::Wait { effects, wakes_at: earliest(wakes_at, tell_at) }
+            let away_at = if incident.closed_at.is_none() { away::told_at(incident, snapshot) } else { None };
+            Next::Wait { effects, wakes_at: earliest(earliest(wakes_at, tell_at), away_at) }
         }
     }
 }
@@ -19,6 +20,10 @@ pub fn decide(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
 fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     // A call that may have been sent is always followed up, whoever has the wheel.
     let doubtful = in_doubt(incident, snapshot);
+    let news = if incident.closed_at.is_none() { away::news(incident, snapshot) } else { None };
+    if let Some(news) = news {
+        return Next::Append(vec![news]);
+    }
     if !doubtful.is_empty() {
         return Next::Wait { effects: doubtful, wakes_at: None };
     }
@@ -29,6 +34,9 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
         return Next::Append(events);
     }
     if incident.taken_over_by.is_some() {
+        return Next::Wait { effects: Vec::new(), wakes_at: next_expiry(incident) };
+    }
+    if incident.lost.is_some() || !was_seen(incident, snapshot) {
         return Next::Wait { effects: Vec::new(), wakes_at: next_expiry(incident) };
     }
     if let Some(next) = waiting(incident, snapshot) {
@@ -44,6 +52,12 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
         Next::Wait { effects, wakes_at } => Next::Wait { effects, wakes_at: earliest(wakes_at, next_expiry(incident)) },
         append => append,
     }
+}
+
+/// Whether the environment of a known target was looked at since this process began: before, everything would seem gone.
+fn was_seen(incident: &Incident, snapshot: &Snapshot<'_>) -> bool {
+    let exists = snapshot.current.environments.contains_key(&incident.environment);
+    incident.service.is_none() || !exists || snapshot.inventory.read_at.is_some()
 }
 
 /// Calls with an intent and no outcome: ours are being sent, those of another process are probed.

@@ -1,6 +1,6 @@
 //! The reading phases: run what is planned, judge what it shows, plan what that makes worth knowing.
 
-use super::{Effect, Next, Snapshot, backoff, decide::earliest};
+use super::{Effect, MAX_ATTEMPTS, Next, Snapshot, backoff, decide::earliest};
 use crate::catalog::Entry;
 use crate::domain::{
     EventBody, Evidence, Incident, PhaseName, Plan, PlanSource, Service, Step, StepRecord, StepRole, StepStatus,
@@ -37,6 +37,8 @@ fn run(records: &[&StepRecord], snapshot: &Snapshot<'_>) -> Next {
     for record in records {
         let due = match record.status {
             StepStatus::Pending => true,
+            // It failed because of its environment, which is away: that is said, and waited for.
+            StepStatus::Retrying if record.attempt >= MAX_ATTEMPTS && snapshot.inventory.stale.is_some() => false,
             StepStatus::Retrying => {
                 let at = record.finished_at.map(|at| at + backoff(record.attempt).as_chrono());
                 wakes_at = earliest(wakes_at, at.filter(|at| *at > snapshot.now));

@@ -12,6 +12,7 @@
 //! Deciding looks at the state, never at what just happened. So there is no separate recovery: after a crash the same
 //! state asks for the same effects, and a call that was intended by another process is probed instead of sent.
 
+mod away;
 mod backoff;
 mod correlate;
 mod decide;
@@ -31,7 +32,7 @@ pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, op
 pub use decide::decide;
 pub use fold::{apply, fold, opened};
 pub use messages::message;
-pub use people::{Refusal, Word, decision, word};
+pub use people::{Refusal, Word, decision, too_late, word};
 pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
 pub use remedy::{Inspected, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};

@@ -119,14 +119,27 @@ pub fn decision(
 }
 
 fn pending(approval: &Approval, now: Timestamp) -> Result<(), Refusal> {
+    match said(approval, now) {
+        None => Ok(()),
+        Some(said) => Err(Refusal::Conflict(format!("{} {said}", approval.id))),
+    }
+}
+
+/// What a decision on a request of a closed incident is answered with.
+pub fn too_late(approval: &Approval, now: Timestamp) -> Refusal {
+    let said = said(approval, now).unwrap_or_else(|| "is not needed any more".to_owned());
+    Refusal::Conflict(format!("{} {said}; its incident {} is closed", approval.id, approval.incident))
+}
+
+/// What became of a request; none while it is pending.
+fn said(approval: &Approval, now: Timestamp) -> Option<String> {
     let by = || approval.decided_by.join(" and ");
-    let problem = match approval.state {
+    Some(match approval.state {
         ApprovalState::Pending if approval.expires_at <= now => "has expired".to_owned(),
-        ApprovalState::Pending => return Ok(()),
+        ApprovalState::Pending => return None,
         ApprovalState::Approved | ApprovalState::Consumed => format!("was approved by {} already", by()),
         ApprovalState::Denied => format!("was denied by {} already", by()),
         ApprovalState::Expired => "has expired".to_owned(),
-        ApprovalState::Voided => "is void: what it was about has changed".to_owned(),
-    };
-    Err(Refusal::Conflict(format!("{} {problem}", approval.id)))
+        ApprovalState::Voided => format!("is void: {}", approval.void_because.as_deref().unwrap_or("it has changed")),
+    })
 }

@@ -114,7 +114,7 @@ fn sent(record: &CallRecord) -> SentCall {
             Some(detail) if !detail.is_empty() => format!("done: {detail}"),
             _ => "done".into(),
         },
-        Some(CallOutcome::NotDone { error }) => format!("not done: {error}"),
+        Some(CallOutcome::NotDone { error, .. }) => format!("not done: {error}"),
         Some(CallOutcome::Unknown { error }) => format!("nobody can tell whether it was done: {error}"),
         None => "sent; no answer yet".into(),
     };

@@ -110,7 +110,7 @@ fn acted(incident: &Incident, body: &EventBody) -> Option<String> {
             let how = if *probed { ", as a probe found" } else { "" };
             match outcome {
                 CallOutcome::Done { .. } => format!("{}: done{how}", step(id)),
-                CallOutcome::NotDone { error } => format!("{}: not done{how}: {error}", step(id)),
+                CallOutcome::NotDone { error, .. } => format!("{}: not done{how}: {error}", step(id)),
                 CallOutcome::Unknown { error } => format!("{}: nobody can tell{how}: {error}", step(id)),
             }
         }
@@ -149,6 +149,8 @@ fn ended(body: &EventBody) -> Option<String> {
     Some(match body {
         EventBody::VerdictReached { verdict, reason, .. } => format!("Verdict {verdict}: {reason}"),
         EventBody::IncidentEscalated { reason } => format!("Escalated: {reason}"),
+        EventBody::EnvironmentLost { problem } => format!("Stands still: {problem}"),
+        EventBody::EnvironmentReturned {} => "The environment answers again; the work goes on".into(),
         EventBody::IncidentTakenOver { by } => format!("{by} took over"),
         EventBody::IncidentReleased { by } => format!("{by} released it"),
         EventBody::CommentAdded { by, text } => format!("{by}: {text}"),

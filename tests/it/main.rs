@@ -20,3 +20,4 @@ mod runbooks;
 mod support;
 mod tidy;
 mod translations;
+mod trouble;

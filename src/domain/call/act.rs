@@ -185,6 +185,27 @@ impl ActCall {
     }
 }
 
+impl ActCall {
+    /// How long it may wait on purpose, after it was taken up: for a program to stop, or to end.
+    pub fn patience(&self) -> TimeSpan {
+        match self {
+            Self::ContainerRestart { stop_timeout, .. }
+            | Self::ContainerStop { stop_timeout, .. }
+            | Self::ProcessRestart { stop_timeout, .. }
+            | Self::ProcessStop { stop_timeout, .. } => *stop_timeout,
+            Self::ContainerExec { timeout, .. } | Self::ProcessExec { timeout, .. } => *timeout,
+            // They stop something with a grace period of its own.
+            Self::ContainerRecreate { .. }
+            | Self::ContainerRestore { .. }
+            | Self::ContainerScale { .. }
+            | Self::ProcessRecreate { .. }
+            | Self::ProcessRestore { .. }
+            | Self::ProcessScale { .. } => TimeSpan::from_secs(30),
+            _ => TimeSpan::from_secs(0),
+        }
+    }
+}
+
 fn restart_policy(policy: &str, retries: i64) -> String {
     if policy == "on-failure" && retries > 0 { format!("on-failure:{retries}") } else { policy.to_owned() }
 }

@@ -9,9 +9,17 @@ use crate::flow::Inspected;
 use crate::gate::Cleared;
 use crate::judge;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long reading a target's state may take.
 const CAPTURE: Duration = Duration::from_secs(15);
+
+/// Pause between probes of an environment that is away, and of a call that may be on its way.
+const AWAY_PAUSE: Duration = Duration::from_secs(5);
+const SETTLING_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long an environment may take over a call that waits for nothing on purpose, once it has it.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// Added to an operation's own time-out before a call that does not answer counts as unknown.
 const GRACE: TimeSpan = TimeSpan::from_secs(15);
@@ -28,14 +36,17 @@ impl Runner {
         };
         match inspected.await {
             Ok(inspected) => EffectResult::Inspected(inspected),
-            Err(failure) if failure.transient => {
-                tracing::warn!(incident = %job.incident.id, problem = failure.problem, "the target cannot be read; trying again");
-                tokio::time::sleep(Duration::from_secs(2)).await;
-                EffectResult::Stopped
-            }
+            Err(failure) if failure.transient => self.later(job, &failure).await,
             // A target that is gone is as drifted as can be.
             Err(_) => EffectResult::Inspected(Inspected { seen: Left::default(), precondition: Some(Truth::False) }),
         }
+    }
+
+    /// Ends an effect without a fact, after a pause: the same state asks for it again.
+    pub(super) async fn later(&self, job: &Job, failure: &Failure) -> EffectResult {
+        tracing::warn!(incident = %job.incident.id, problem = failure.problem, "the target cannot be read; trying again");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        EffectResult::Stopped
     }
 
     /// Sends one native call. The kill switch is read once more, as the very last thing.
@@ -48,10 +59,14 @@ impl Runner {
         cleared: Option<Cleared>,
     ) -> EffectResult {
         let outcome = match cleared {
-            None => CallOutcome::NotDone { error: "the clearance was lost before it was sent".into() },
-            Some(_) if self.shared.is_stopped() => CallOutcome::NotDone { error: "the kill switch is on".into() },
+            None => not_done("the clearance was lost before it was sent", true),
+            Some(_) if self.shared.is_stopped() => not_done("the kill switch is on", false),
             Some(cleared) => self.act(job, id, cleared).await,
         };
+        if let CallOutcome::Unknown { error } = &outcome {
+            tracing::warn!(incident = %job.incident.id, problem = error, "a call may have been done; probing");
+            return self.probe(job, id, index, undo).await;
+        }
         let target = job.record(id).map(|record| record.step.target.clone()).unwrap_or_default();
         let left = match &outcome {
             CallOutcome::Done { .. } => self.left(job, &target).await.ok(),
@@ -64,24 +79,31 @@ impl Runner {
         let (family, name) = (cleared.call().family(), cleared.call().name());
         let executor = match self.place(job).and_then(|place| Ok(place.executor(family, name)?)) {
             Ok(executor) => executor,
-            Err(failure) => return CallOutcome::NotDone { error: failure.problem },
+            Err(failure) => return not_done(failure.problem, false),
         };
         let timeout = job.record(id).map(|record| record.step.timeout).unwrap_or_default();
         let deadline = timeout.as_std() + GRACE.as_std();
         match tokio::time::timeout(deadline, executor.act(cleared)).await {
             Ok(Ok(result)) => CallOutcome::Done { result: self.redacted(result) },
             Ok(Err(ExecuteError::Unknown { problem, .. })) => CallOutcome::Unknown { error: problem },
-            Ok(Err(error)) => CallOutcome::NotDone { error: self.redactor.text(&error.to_string()).into_owned() },
+            Ok(Err(error)) => {
+                let transient = matches!(error, ExecuteError::Transient { .. });
+                not_done(self.redactor.text(&error.to_string()), transient)
+            }
             Err(_) => CallOutcome::Unknown { error: format!("{name} did not answer within {} s", deadline.as_secs()) },
         }
     }
 
-    /// Finds out whether a call that another process intended was done. Never sends it.
+    /// Finds out whether a call was done that another process intended, or whose answer did not come. Never sends it.
     pub(super) async fn probe(&self, job: &Job, id: &StepId, index: usize, undo: bool) -> EffectResult {
+        let settled = Instant::now() + settling(job, id, index, undo);
         let probed = loop {
             match self.probed(job, id, index, undo).await {
                 // An environment that is away says nothing; the question stands until it returns.
-                Err(failure) if failure.transient => tokio::time::sleep(Duration::from_secs(5)).await,
+                Err(failure) if failure.transient => tokio::time::sleep(AWAY_PAUSE).await,
+                Ok(Probed::Happened) => break Probed::Happened,
+                // Whoever carries it out may still be at it: only later does that mean anything.
+                _ if Instant::now() < settled => tokio::time::sleep(SETTLING_PAUSE).await,
                 Err(failure) => break Probed::Unknown(failure.problem),
                 Ok(probed) => break probed,
             }
@@ -89,7 +111,7 @@ impl Runner {
         let target = job.record(id).map(|record| record.step.target.clone()).unwrap_or_default();
         let (outcome, left) = match probed {
             Probed::Happened => (CallOutcome::Done { result: Values::new() }, self.left(job, &target).await.ok()),
-            Probed::NotHappened => (CallOutcome::NotDone { error: "oncalld ended before it was sent".into() }, None),
+            Probed::NotHappened => (not_done("no answer came, and it did not happen", false), None),
             Probed::Unknown(why) => (CallOutcome::Unknown { error: why }, None),
         };
         fact(EventBody::CallFinished { step: id.clone(), index, undo, outcome, probed: true, left })
@@ -138,7 +160,11 @@ impl Runner {
             });
             Ok::<_, Failure>(untouched && wellness(&now.status) < wellness(&action.before))
         };
-        let clean = clean.await.unwrap_or(false);
+        let clean = match clean.await {
+            Ok(clean) => clean,
+            Err(failure) if failure.transient => return self.later(job, &failure).await,
+            Err(_) => false,
+        };
         fact(EventBody::UndoRequested { step: id.clone(), reason: UndoReason::VerifyFailed, clean })
     }
 
@@ -151,6 +177,19 @@ impl Runner {
             .map_err(|_| Failure::transient(format!("{target} was not read within {} s", CAPTURE.as_secs())))??;
         Ok(Left { status: self.redacted(captured.status), identity: captured.identity })
     }
+}
+
+fn not_done(error: impl Into<String>, transient: bool) -> CallOutcome {
+    CallOutcome::NotDone { error: error.into(), transient }
+}
+
+/// How long a call whose answer did not come may still be on its way, counted from now on, since nobody knows when the
+/// environment took it up.
+fn settling(job: &Job, id: &StepId, index: usize, undo: bool) -> Duration {
+    let action = job.record(id).ok().and_then(|record| record.action.as_ref());
+    let prepared = action.and_then(|action| action.binding.calls.get(index));
+    let call = prepared.and_then(|prepared| if undo { prepared.undo.as_ref() } else { Some(&prepared.call) });
+    call.map_or(SETTLING, |call| call.patience().as_std() + SETTLING)
 }
 
 /// How well a target is: not running, running, ready.

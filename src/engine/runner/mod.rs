@@ -35,6 +35,9 @@ use futures_util::FutureExt;
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
+/// How long an environment has to answer when it is asked whether it is there at all.
+const AWAY: Duration = Duration::from_secs(5);
+
 /// An effect to carry out, with the state that asked for it.
 pub(super) struct Job {
     pub incident: Arc<Incident>,
@@ -142,6 +145,12 @@ impl Runner {
             .ok_or_else(|| Failure::permanent(format!("environment {name} is not configured any more")))
     }
 
+    /// Whether the environment does not answer at all now.
+    async fn is_away(&self, job: &Job) -> bool {
+        let name = &job.incident.environment;
+        self.places.contains_key(name) && !self.read_inventory(name, AWAY).await
+    }
+
     /// The target as the inventory has it now; a nameless service for an operation on the environment.
     fn service(&self, job: &Job, target: &str) -> Result<Service, Failure> {
         if target.is_empty() {
@@ -150,7 +159,11 @@ impl Runner {
         let inventories = self.shared.inventories();
         let inventory = inventories.get(&job.incident.environment);
         let found = inventory.and_then(|inventory| inventory.services.get(target)).cloned();
-        found.ok_or_else(|| Failure::permanent(format!("{} has no service '{target}'", job.incident.environment)))
+        let problem = || format!("{} has no service '{target}'", job.incident.environment);
+        found.ok_or_else(|| match inventory.is_some_and(|inventory| inventory.read_at.is_none()) {
+            true => Failure::transient(format!("{}: nobody has looked yet", problem())),
+            false => Failure::permanent(problem()),
+        })
     }
 }
 

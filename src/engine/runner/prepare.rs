@@ -43,7 +43,10 @@ impl Runner {
         let mut plan = match translate::translate(&context)? {
             Translated::Act(plan) => plan,
             // With these arguments it changes nothing, so there is nothing to ask about.
-            Translated::Read(_) => return Ok(self.run_step(job, &step.id, 1).await),
+            Translated::Read(_) => {
+                let attempt = job.record(&step.id)?.attempt + 1;
+                return Ok(self.run_step(job, &step.id, attempt).await);
+            }
         };
         while let Some(call) = plan.next_call()? {
             plan.record(self.read(job, &call).await?);

@@ -54,7 +54,8 @@ impl Runner {
                 EffectResult::Facts { events: vec![finished(StepOutcome::Succeeded { evidence })], blobs: vec![blob] }
             }
             Err(Failure { problem, transient }) => {
-                let last = attempt >= MAX_ATTEMPTS;
+                // What fails because its environment is away goes on when that is back.
+                let last = transient && attempt >= MAX_ATTEMPTS && !self.is_away(job).await;
                 let error =
                     if transient && last { format!("gave up after {attempt} attempts: {problem}") } else { problem };
                 super::fact(finished(StepOutcome::Failed { error, transient: transient && !last }))

@@ -23,6 +23,7 @@ impl Runner {
     pub(super) async fn verify(&self, job: &Job, id: &StepId) -> EffectResult {
         match self.verified(job, id).await {
             Ok(result) => result,
+            Err(failure) if failure.transient => self.later(job, &failure).await,
             Err(failure) => fact(EventBody::VerifyFinished {
                 step: id.clone(),
                 held: false,
@@ -44,7 +45,7 @@ impl Runner {
         let arguments = judge::verify_arguments(operation, before, &record.step.arguments)
             .map_err(|error| Failure::permanent(error.to_string()))?;
         let check = Check { job, step: &record.step, operation, verify, before, arguments };
-        let (held, detail, last) = self.soaked(&check).await;
+        let (held, detail, last) = self.soaked(&check).await?;
         let mut blobs = Vec::new();
         let evidence = last.map(|reading| {
             let step = Step { name: "verify".into(), operation: verify.operation.clone(), ..record.step.clone() };
@@ -64,18 +65,19 @@ impl Runner {
     }
 
     /// Waits until the criterion is true, then watches it through the soak.
-    async fn soaked(&self, check: &Check<'_>) -> (bool, String, Option<Reading>) {
+    async fn soaked(&self, check: &Check<'_>) -> Result<(bool, String, Option<Reading>), Failure> {
         let expect = check.verify.expect.source();
         let deadline = Instant::now() + check.verify.within.as_std();
         let mut look = self.look(check).await;
         while look.truth != Truth::True {
             if Instant::now() >= deadline {
+                self.unless_away(check, &look).await?;
                 let why = match &look.truth {
                     Truth::Unknown(why) => format!(" ({why})"),
                     _ => String::new(),
                 };
                 let detail = format!("'{expect}' did not come true within {}{why}", check.verify.within);
-                return (false, detail, look.reading);
+                return Ok((false, detail, look.reading));
             }
             tokio::time::sleep(PAUSE).await;
             look = self.look(check).await;
@@ -90,20 +92,29 @@ impl Runner {
             match next.truth {
                 Truth::True => look = next,
                 Truth::False => {
-                    return (false, format!("'{expect}' did not hold through the soak of {soak}"), next.reading);
+                    return Ok((false, format!("'{expect}' did not hold through the soak of {soak}"), next.reading));
                 }
                 // Not seen is not broken; but what was not seen at the end is not proven.
-                Truth::Unknown(why) if Instant::now() >= end => {
-                    return (
-                        false,
-                        format!("'{expect}' could not be seen at the end of the soak: {why}"),
-                        look.reading,
-                    );
+                Truth::Unknown(ref why) if Instant::now() >= end => {
+                    self.unless_away(check, &next).await?;
+                    let detail = format!("'{expect}' could not be seen at the end of the soak: {why}");
+                    return Ok((false, detail, look.reading));
                 }
                 Truth::Unknown(_) => {}
             }
         }
-        (true, format!("'{expect}' held for {soak}"), look.reading)
+        Ok((true, format!("'{expect}' held for {soak}"), look.reading))
+    }
+
+    /// What could not be seen because the environment is away is neither good nor bad: it is looked at again from the
+    /// beginning when it is back.
+    async fn unless_away(&self, check: &Check<'_>, look: &Look) -> Result<(), Failure> {
+        match &look.truth {
+            Truth::Unknown(why) if look.reading.is_none() && self.is_away(check.job).await => {
+                Err(Failure::transient(why.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn look(&self, check: &Check<'_>) -> Look {

@@ -35,6 +35,23 @@ fn done(changed: bool, detail: impl AsRef<str>) -> Values {
     acted(changed, detail.as_ref(), "")
 }
 
+/// Whether one request does it all, after others that only read: what could not be sent was then not done at all.
+pub(super) fn is_one_request(call: &ActCall) -> bool {
+    matches!(
+        call,
+        ActCall::ContainerRestart { .. }
+            | ActCall::ContainerStart { .. }
+            | ActCall::ContainerStop { .. }
+            | ActCall::ContainerKill { .. }
+            | ActCall::ContainerPause { .. }
+            | ActCall::ContainerUnpause { .. }
+            | ActCall::ContainerUpdate { .. }
+            | ActCall::ContainerSetRestartPolicy { .. }
+            | ActCall::ContainerConnectNetwork { .. }
+            | ActCall::ContainerDisconnectNetwork { .. }
+    )
+}
+
 impl DockerEnvironment {
     pub(super) async fn perform_act(&self, call: &ActCall) -> Answer<Values> {
         match call {

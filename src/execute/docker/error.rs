@@ -59,6 +59,16 @@ impl EngineError {
     }
 }
 
+impl EngineError {
+    /// For a call that acts in several requests: some may have been answered before one could not be sent.
+    pub fn for_composite_act(&self, call: &str) -> ExecuteError {
+        match self {
+            Self::Unreachable(_) => ExecuteError::unknown(call, self),
+            _ => self.for_act(call),
+        }
+    }
+}
+
 impl From<bollard::errors::Error> for EngineError {
     fn from(error: bollard::errors::Error) -> Self {
         use bollard::errors::Error as E;
@@ -120,5 +130,7 @@ mod tests {
         assert!(matches!(broken.for_act("a"), ExecuteError::Unknown { .. }));
         assert!(matches!(broken.for_read("a"), ExecuteError::Transient { .. }));
         assert!(matches!(unreachable.for_act("a"), ExecuteError::Transient { .. }));
+        assert!(matches!(unreachable.for_composite_act("a"), ExecuteError::Unknown { .. }));
+        assert!(matches!(refused.for_composite_act("a"), ExecuteError::Permanent { .. }));
     }
 }

@@ -119,8 +119,12 @@ pub async fn build(config: DockerConfig) -> Result<(DockerEnvironment, Watcher),
 impl DockerEnvironment {
     /// Whether the engine answers.
     pub async fn answers(&self) -> bool {
-        let Ok(docker) = self.shared.engine.docker() else { return false };
-        error::within(std::time::Duration::from_secs(5), docker.ping()).await.is_ok()
+        self.ping().await.is_ok()
+    }
+
+    async fn ping(&self) -> Answer<()> {
+        let docker = self.shared.engine.docker()?;
+        error::within(std::time::Duration::from_secs(5), docker.ping()).await.map(|_| ())
     }
 
     async fn perform_read(&self, call: &ReadCall) -> Answer<Values> {
@@ -169,7 +173,12 @@ impl Executor for DockerEnvironment {
     fn act(&self, cleared: Cleared) -> BoxFuture<'_, Result<Values, ExecuteError>> {
         Box::pin(async move {
             let call = cleared.call();
-            self.perform_act(call).await.map_err(|error| error.for_act(call.name()))
+            if act::is_one_request(call) {
+                return self.perform_act(call).await.map_err(|error| error.for_act(call.name()));
+            }
+            // Of several requests the first may be done when the engine goes away; so it is asked for before.
+            self.ping().await.map_err(|error| error.for_read(call.name()))?;
+            self.perform_act(call).await.map_err(|error| error.for_composite_act(call.name()))
         })
     }
 

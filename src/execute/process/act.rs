@@ -30,13 +30,27 @@ impl ProcessEnvironment {
     /// Carries out what the gate has cleared. Services are acted on one call at a time.
     pub(super) async fn perform(&self, act: &ActCall) -> Result<Values, ExecuteError> {
         let call = act.name();
-        let config = &self.inner.config;
         let (service, managed) = match service_of(act) {
             Some(service) => (service, self.managed(call, service)?),
             None => return Err(not_ours(call)),
         };
         let _acting = managed.acting.lock().await;
-        let result = match act {
+        let result = self.carry_out(call, act, managed).await.map_err(|error| match error {
+            // Of several orders some may have been carried out before one could not be given.
+            ExecuteError::Transient { call, problem } if !is_one_order(act, managed) => {
+                ExecuteError::Unknown { call, problem }
+            }
+            error => error,
+        });
+        if let Err(error) = effective::note_changes(managed) {
+            tracing::warn!(service, %error, "a change of its configuration could not be noted");
+        }
+        result
+    }
+
+    async fn carry_out(&self, call: &str, act: &ActCall, managed: &Arc<Managed>) -> Result<Values, ExecuteError> {
+        let config = &self.inner.config;
+        match act {
             ActCall::ProcessRestart { stop_timeout, force, .. } => {
                 let grace = if *force { Duration::ZERO } else { stop_timeout.as_std() };
                 lifecycle::restart(call, config, managed, grace).await
@@ -74,11 +88,7 @@ impl ProcessEnvironment {
                 command::terminate_session(call, managed, engine, session).await
             }
             _ => Err(not_ours(call)),
-        };
-        if let Err(error) = effective::note_changes(managed) {
-            tracing::warn!(service, %error, "a change of its configuration could not be noted");
         }
-        result
     }
 
     /// Empties the logs after their tails are kept. The shims append, so they go on at the beginning.
@@ -107,6 +117,19 @@ impl ProcessEnvironment {
         let detail = format!("{freed} bytes freed; tails kept as {}", kept.join(", "));
         Ok(acted(freed > 0, detail))
     }
+}
+
+/// Whether one order to one shim does it all: what could not be given was then not done at all.
+fn is_one_order(act: &ActCall, managed: &Managed) -> bool {
+    let simple = matches!(
+        act,
+        ActCall::ProcessRestart { .. }
+            | ActCall::ProcessStart { .. }
+            | ActCall::ProcessStop { .. }
+            | ActCall::ProcessPause { .. }
+            | ActCall::ProcessUnpause { .. }
+    );
+    simple && managed.instances().is_ok_and(|instances| instances.len() == 1)
 }
 
 fn tail(log: &std::path::Path) -> io::Result<Option<Vec<u8>>> {

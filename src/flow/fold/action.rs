@@ -2,15 +2,16 @@
 
 use super::{approval, diagnosis::with_step};
 use crate::domain::{
-    Action, ApprovalState, Binding, CallRecord, Event, EventBody, GateRecord, Incident, Risk, StepId, StepStatus,
-    UndoWanted, Values, VerifyRecord,
+    Action, ApprovalState, Binding, CallOutcome, CallRecord, Event, EventBody, GateRecord, Incident, Risk, StepId,
+    StepStatus, UndoWanted, Values, VerifyRecord,
 };
 
 pub(super) fn apply(incident: &mut Incident, event: &Event) {
     let at = event.at;
     match &event.body {
         EventBody::StepPrepared { step, binding, risk, before, diff } => {
-            let action = prepared(binding, *risk, before, diff);
+            let mut action = prepared(binding, *risk, before, diff);
+            action.approval = approval::standing(incident, step, &action.digest);
             with_step(incident, step, |record| {
                 record.status = StepStatus::Running;
                 record.attempt += 1;
@@ -50,14 +51,20 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                 },
             );
         }
-        EventBody::CallFinished { step, index, undo, outcome, probed, left } => with_action(incident, step, |action| {
-            let calls = if *undo { &mut action.undo_calls } else { &mut action.calls };
-            if let Some(call) = calls.iter_mut().rev().find(|call| call.index == *index) {
-                call.outcome = Some(outcome.clone());
-                call.probed = *probed;
-                call.left.clone_from(left);
+        EventBody::CallFinished { step, index, undo, outcome, probed, left } => {
+            with_action(incident, step, |action| {
+                let calls = if *undo { &mut action.undo_calls } else { &mut action.calls };
+                if let Some(call) = calls.iter_mut().rev().find(|call| call.index == *index) {
+                    call.outcome = Some(outcome.clone());
+                    call.probed = *probed;
+                    call.left.clone_from(left);
+                }
+            });
+            let not_sent = matches!(outcome, CallOutcome::NotDone { transient: true, .. });
+            if not_sent && !probed && !undo && *index == 0 {
+                approval::give_back(incident, step);
             }
-        }),
+        }
         EventBody::VerifyFinished { step, held, independent, detail, evidence } => {
             with_step(incident, step, |record| {
                 if evidence.is_some() {

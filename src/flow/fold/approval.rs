@@ -1,7 +1,9 @@
 //! Requests for decisions.
 
 use super::action::with_action;
-use crate::domain::{ApprovalId, ApprovalState, Decision, Event, EventBody, Incident, StepStatus};
+use crate::domain::{
+    Approval, ApprovalId, ApprovalState, Decision, Digest, Event, EventBody, Incident, StepId, StepStatus,
+};
 
 pub(super) fn apply(incident: &mut Incident, event: &Event) {
     match &event.body {
@@ -18,7 +20,7 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
             decide(incident, approval, *decision, by, comment.as_deref());
         }
         EventBody::ApprovalExpired { approval } => set(incident, approval, ApprovalState::Expired),
-        EventBody::ApprovalVoided { approval, .. } => void(incident, approval),
+        EventBody::ApprovalVoided { approval, reason } => void(incident, approval, reason),
         _ => {}
     }
 }
@@ -26,6 +28,24 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
 pub(super) fn set(incident: &mut Incident, id: &ApprovalId, state: ApprovalState) {
     if let Some(approval) = incident.approvals.iter_mut().find(|approval| approval.id == *id) {
         approval.state = state;
+    }
+}
+
+/// The approval that already allows exactly this: of an attempt at this step that was certainly not sent.
+pub(super) fn standing(incident: &Incident, step: &StepId, digest: &Digest) -> Option<ApprovalId> {
+    let allows = |approval: &&Approval| {
+        approval.state == ApprovalState::Approved && approval.step == *step && approval.digest == *digest
+    };
+    incident.approvals.iter().rev().find(allows).map(|approval| approval.id.clone())
+}
+
+/// The approval of an action is as if it had not been used: the call that consumed it was certainly not sent.
+pub(super) fn give_back(incident: &mut Incident, step: &StepId) {
+    let used = incident.steps.iter().find(|record| record.step.id == *step);
+    let used = used.and_then(|record| record.action.as_ref()).and_then(|action| action.approval.clone());
+    let approval = incident.approvals.iter_mut().find(|approval| Some(&approval.id) == used.as_ref());
+    if let Some(approval) = approval.filter(|approval| approval.state == ApprovalState::Consumed) {
+        approval.state = ApprovalState::Approved;
     }
 }
 
@@ -42,8 +62,11 @@ fn decide(incident: &mut Incident, id: &ApprovalId, decision: Decision, by: &str
 }
 
 /// A voided approval was about something that is no longer so: its step is prepared anew.
-fn void(incident: &mut Incident, id: &ApprovalId) {
-    set(incident, id, ApprovalState::Voided);
+fn void(incident: &mut Incident, id: &ApprovalId, reason: &str) {
+    if let Some(approval) = incident.approvals.iter_mut().find(|approval| approval.id == *id) {
+        approval.state = ApprovalState::Voided;
+        approval.void_because = Some(reason.to_owned());
+    }
     if let Some(record) = incident.steps.iter_mut().find(|record| {
         record.action.as_ref().is_some_and(|action| action.approval.as_ref() == Some(id) && action.calls.is_empty())
     }) {

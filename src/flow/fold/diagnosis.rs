@@ -69,9 +69,16 @@ pub(super) fn step_started(incident: &mut Incident, step: &StepId, attempt: u32,
     });
 }
 
-pub(super) fn step_finished(incident: &mut Incident, step: &StepId, outcome: &StepOutcome, at: Timestamp) {
+pub(super) fn step_finished(
+    incident: &mut Incident,
+    step: &StepId,
+    attempt: u32,
+    outcome: &StepOutcome,
+    at: Timestamp,
+) {
     with_step(incident, step, |record| {
         record.finished_at = Some(at);
+        record.attempt = record.attempt.max(attempt);
         let (status, error) = match outcome {
             StepOutcome::Succeeded { evidence } => {
                 record.evidence = Some(evidence.clone());
@@ -83,6 +90,10 @@ pub(super) fn step_finished(incident: &mut Incident, step: &StepId, outcome: &St
         };
         record.status = status;
         record.error = error.cloned();
+        // What was not done is prepared anew, as things are then.
+        if status == StepStatus::Retrying {
+            record.action = None;
+        }
     });
 }
 

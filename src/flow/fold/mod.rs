@@ -3,6 +3,7 @@
 
 mod action;
 mod approval;
+mod away;
 mod diagnosis;
 mod state;
 
@@ -61,6 +62,7 @@ pub fn opened(event: &Event) -> Option<Incident> {
         verdict: None,
         verdict_reason: String::new(),
         taken_over_by: None,
+        lost: None,
         escalated: None,
         escalations: 0,
         notified: Default::default(),
@@ -83,7 +85,9 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         EventBody::WaitingEnded { .. } => diagnosis::start_over(incident),
         EventBody::PlanMade { plan, .. } => diagnosis::plan(incident, plan),
         EventBody::StepStarted { step, attempt } => diagnosis::step_started(incident, step, *attempt, at),
-        EventBody::StepFinished { step, outcome, .. } => diagnosis::step_finished(incident, step, outcome, at),
+        EventBody::StepFinished { step, attempt, outcome, .. } => {
+            diagnosis::step_finished(incident, step, *attempt, outcome, at);
+        }
         EventBody::PhaseFinished { phase, .. } => incident.finished_phases.push(*phase),
         EventBody::FindingMade { finding } => diagnosis::found(incident, finding),
         EventBody::RemedyManual { remedy, instructions, reason } => incident.manual.push(ManualRemedy {
@@ -111,6 +115,8 @@ pub fn apply(incident: &mut Incident, event: &Event) {
             incident.verdict_reason.clone_from(reason);
         }
         EventBody::IncidentEscalated { reason } => incident.escalated = Some(reason.clone()),
+        EventBody::EnvironmentLost { problem } => away::lost(incident, problem),
+        EventBody::EnvironmentReturned {} => away::returned(incident),
         EventBody::IncidentTakenOver { by } => incident.taken_over_by = Some(by.clone()),
         EventBody::IncidentReleased { .. } => incident.taken_over_by = None,
         EventBody::CommentAdded { by, text } => {

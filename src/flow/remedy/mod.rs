@@ -5,6 +5,9 @@
 //!                                  ├─ ask ─► ApprovalRequested ─► decided ─┘                                    │ not held
 //!                                  └─ refuse ─► told, never sent                    UndoFinished ◄─ undo ◄─ Compare
 //! ```
+//!
+//! A first call that was certainly not sent makes the step begin again at Prepare, after a pause. Its approval, consumed
+//! by the intent, is given back: it still allows one sending, of the same digest, before the same time.
 
 mod case;
 mod inspect;
@@ -14,7 +17,7 @@ mod undo;
 pub use inspect::{Inspected, inspected};
 
 use super::{Effect, MAX_ATTEMPTS, Next, Snapshot, backoff, decide::record};
-use crate::domain::{CallOutcome, EventBody, Incident, PhaseName, StepRecord, StepStatus, UndoReason};
+use crate::domain::{CallOutcome, EventBody, Incident, PhaseName, StepOutcome, StepRecord, StepStatus, UndoReason};
 use case::{Case, failed, skipped};
 
 /// The next move of the current remedy; none when there is none, or it is over.
@@ -39,6 +42,9 @@ pub(super) fn next(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next>
 
 fn prepare(record: &StepRecord, snapshot: &Snapshot<'_>) -> Next {
     let step = record.step.id.clone();
+    if record.attempt >= MAX_ATTEMPTS && snapshot.inventory.stale.is_some() {
+        return Next::idle();
+    }
     if record.attempt >= MAX_ATTEMPTS {
         let why = record.error.as_deref().unwrap_or("the target keeps changing");
         return Next::Append(vec![failed(step, format!("gave up after {MAX_ATTEMPTS} attempts: {why}"))]);
@@ -58,10 +64,14 @@ fn act(case: Case<'_>) -> Next {
     let last = action.calls.last().and_then(|call| call.outcome.as_ref());
     match last {
         None => Next::idle(),
-        Some(CallOutcome::NotDone { error }) if action.calls.len() == 1 => {
-            Next::Append(vec![failed(step, error.clone())])
+        Some(CallOutcome::NotDone { error, transient }) if action.calls.len() == 1 => {
+            // Certainly not sent, or not done as a probe found: it is prepared anew and goes through the gate again.
+            let again = *transient || action.calls.iter().any(|call| call.probed);
+            let outcome = StepOutcome::Failed { error: error.clone(), transient: again };
+            let attempt = case.record.attempt;
+            Next::Append(vec![EventBody::StepFinished { step, attempt, outcome, milliseconds: 0 }])
         }
-        Some(CallOutcome::NotDone { error }) => undo::take_back(case, UndoReason::Incomplete, error),
+        Some(CallOutcome::NotDone { error, .. }) => undo::take_back(case, UndoReason::Incomplete, error),
         Some(CallOutcome::Unknown { error }) => {
             let command = action.calls.last().map_or("", |call| call.command.as_str());
             let reason = format!("nobody can tell whether '{command}' was done: {error}");

@@ -39,7 +39,10 @@ pub(super) fn permission(case: Case<'_>) -> Next {
             return Next::Wait { effects: vec![effect], wakes_at: None };
         }
         GateDecision::Run => {}
-        GateDecision::Ask => events.push(request(case, &ruling, Subject::Action)),
+        GateDecision::Ask => {
+            events.extend(outdated(case));
+            events.push(request(case, &ruling, Subject::Action));
+        }
         GateDecision::Refuse => events.extend(refused(case, ruling.reason)),
     }
     Next::Append(events)
@@ -59,6 +62,19 @@ fn told(step: StepId, action: &Action, ruling: &Ruling) -> Vec<EventBody> {
 pub(super) fn refused(case: Case<'_>, reason: String) -> Vec<EventBody> {
     let instructions = case.action.commands.join("\n");
     vec![skipped(case.step(), &reason), EventBody::RemedyManual { remedy: case.remedy(), instructions, reason }]
+}
+
+/// Approvals of this step that were not used and are of something else than is asked about now.
+fn outdated(case: Case<'_>) -> impl Iterator<Item = EventBody> {
+    let unused = case
+        .incident
+        .approvals
+        .iter()
+        .filter(move |approval| approval.step == case.record.step.id && approval.state == ApprovalState::Approved);
+    unused.map(|approval| EventBody::ApprovalVoided {
+        approval: approval.id.clone(),
+        reason: "people are asked again, about what is so now".into(),
+    })
 }
 
 /// What people are asked about.
@@ -85,7 +101,7 @@ pub(super) fn request(case: Case<'_>, ruling: &Ruling, subject: Subject) -> Even
     };
     EventBody::ApprovalRequested {
         approval: Approval {
-            id: ApprovalId::for_request(&step.id, &digest, record.attempt),
+            id: ApprovalId::for_request(&step.id, &digest, incident.approvals.len()),
             incident: incident.id.clone(),
             step: step.id.clone(),
             environment: incident.environment.clone(),
@@ -106,6 +122,7 @@ pub(super) fn request(case: Case<'_>, ruling: &Ruling, subject: Subject) -> Even
             expires_at: snapshot.now + ruling.expires.as_chrono(),
             decided_by: Vec::new(),
             comment: None,
+            void_because: None,
         },
     }
 }

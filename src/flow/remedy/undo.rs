@@ -16,7 +16,7 @@ pub(super) fn take_back(case: Case<'_>, reason: UndoReason, why: &str) -> Next {
         return Next::Append(vec![failed(step, format!("{why}; there is nothing to take back"))]);
     }
     let broken = case.action.undo_calls.iter().find_map(|call| match &call.outcome {
-        Some(CallOutcome::NotDone { error } | CallOutcome::Unknown { error }) => Some(error),
+        Some(CallOutcome::NotDone { error, .. } | CallOutcome::Unknown { error }) => Some(error),
         _ => None,
     });
     if let Some(error) = broken {

@@ -1,26 +1,10 @@
 //! Whole incidents.
 
-use super::world::World;
+use super::world::{World, killed};
 use crate::domain::{AlertStatus, ApprovalState, Decision, IncidentId, IncidentState, TimeSpan, Verdict};
 use crate::flow::{Dependency, Effect, Next, Word, word};
 use serde_json::json;
 use std::collections::BTreeMap;
-
-/// A service that someone killed, and that starting brings back.
-fn killed() -> World {
-    let dead = json!({"state": "exited", "exit_code": 137, "exit_reason": "killed", "health": "none"});
-    let mut world = World::new(BTreeMap::from([
-        ("get_status", dead),
-        ("get_events", json!({"deaths": 1, "external_kills": 1})),
-        ("get_dependencies", json!({"all_ready": true})),
-    ]));
-    world.on_act = |facts, _| {
-        facts
-            .insert("get_status", json!({"state": "running", "running": true, "ready": true, "exit_reason": "killed"}));
-        facts.insert("check_health", json!({"healthy": true, "source": "endpoint"}));
-    };
-    world
-}
 
 #[test]
 fn an_approved_remedy_that_holds_resolves() {

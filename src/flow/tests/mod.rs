@@ -2,4 +2,5 @@
 //! effects change them.
 
 mod incidents;
+mod trouble;
 mod world;

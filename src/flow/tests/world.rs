@@ -22,6 +22,11 @@ pub struct World {
     pub awaited_is_open: bool,
     pub busy: Vec<Busy>,
     pub reading: usize,
+    /// Whether the environment does not answer, and when it last did.
+    pub away: bool,
+    pub seen_at: Option<Timestamp>,
+    /// How the next calls that are sent end, instead of being done.
+    pub outcomes: Vec<CallOutcome>,
     /// Facts by operation that differ from "all is well".
     pub facts: BTreeMap<&'static str, Value>,
     /// What a call makes of the facts.
@@ -61,6 +66,9 @@ impl World {
             awaited_is_open: false,
             busy: Vec::new(),
             reading: 0,
+            away: false,
+            seen_at: None,
+            outcomes: Vec::new(),
             facts,
             on_act: |_, _| {},
             sent: Vec::new(),
@@ -140,7 +148,9 @@ impl World {
 
     fn inventory(&self) -> Inventory {
         let api = Service { name: "api".into(), ..Service::default() };
-        Inventory { services: BTreeMap::from([("api".into(), api)]), ..Inventory::default() }
+        let read_at = if self.away { self.seen_at } else { Some(self.now) };
+        let stale = self.away.then(|| "no answer".to_owned());
+        Inventory { services: BTreeMap::from([("api".into(), api)]), read_at, stale }
     }
 
     fn snapshot<'a>(&'a self, history: &'a History, inventory: &'a Inventory) -> Snapshot<'a> {
@@ -261,6 +271,10 @@ impl World {
     fn send(&mut self, effect: &Effect, step: StepId, index: usize, undo: bool) {
         let position = self.cleared.iter().position(|(cleared, _)| cleared == effect).expect("a clearance");
         let (_, cleared) = self.cleared.remove(position);
+        if let Some(outcome) = self.outcomes.pop() {
+            self.append(vec![EventBody::CallFinished { step, index, undo, outcome, probed: false, left: None }]);
+            return;
+        }
         self.sent.push(cleared.call().command());
         (self.on_act)(&mut self.facts, cleared.call());
         let left =
@@ -291,4 +305,20 @@ fn well(shape: &Shape) -> Value {
         Shape::Map(_) => json!({}),
         Shape::Object(fields) => fields.iter().map(|(name, shape)| (name.clone(), well(shape))).collect(),
     }
+}
+
+/// A service that someone killed, and that starting brings back.
+pub fn killed() -> World {
+    let dead = json!({"state": "exited", "exit_code": 137, "exit_reason": "killed", "health": "none"});
+    let mut world = World::new(BTreeMap::from([
+        ("get_status", dead),
+        ("get_events", json!({"deaths": 1, "external_kills": 1})),
+        ("get_dependencies", json!({"all_ready": true})),
+    ]));
+    world.on_act = |facts, _| {
+        facts
+            .insert("get_status", json!({"state": "running", "running": true, "ready": true, "exit_reason": "killed"}));
+        facts.insert("check_health", json!({"healthy": true, "source": "endpoint"}));
+    };
+    world
 }

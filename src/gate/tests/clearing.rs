@@ -60,9 +60,11 @@ fn calls_go_out_once_each_and_in_order() {
     assert!(case.clear().is_ok());
     case.index = 0;
     assert!(out_of_turn(&case), "sent already");
-    for outcome in
-        [None, Some(CallOutcome::NotDone { error: String::new() }), Some(CallOutcome::Unknown { error: String::new() })]
-    {
+    for outcome in [
+        None,
+        Some(CallOutcome::NotDone { error: String::new(), transient: false }),
+        Some(CallOutcome::Unknown { error: String::new() }),
+    ] {
         case.index = 1;
         case.calls = vec![record(0, outcome, None)];
         assert!(out_of_turn(&case), "the first one was not done");

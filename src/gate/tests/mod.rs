@@ -211,6 +211,7 @@ impl Case {
             expires_at: at("2026-11-21T12:58:00Z"),
             decided_by: vec!["alice".into()],
             comment: None,
+            void_because: None,
         });
         self
     }

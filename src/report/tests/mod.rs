@@ -140,6 +140,7 @@ pub fn diagnosed() -> Incident {
         verdict: Some(Verdict::Resolved),
         verdict_reason: "the limit was raised, and the alert is gone".into(),
         taken_over_by: None,
+        lost: None,
         escalated: None,
         escalations: 0,
         notified: Default::default(),
@@ -236,6 +237,7 @@ pub fn approval(action: &Action, state: ApprovalState, by: &[&str], comment: Opt
         expires_at: at("01:00:10"),
         decided_by: by.iter().map(|name| (*name).into()).collect(),
         comment: comment.map(str::to_owned),
+        void_because: None,
     }
 }
 

@@ -81,6 +81,7 @@ fn approval(incident: &IncidentId, step: &StepId, binding: &Binding) -> Approval
         expires_at: Timestamp::UNIX_EPOCH + TimeSpan::from_secs(60).as_chrono(),
         decided_by: vec!["tester".into()],
         comment: None,
+        void_because: None,
     }
 }
 

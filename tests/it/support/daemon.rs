@@ -17,7 +17,7 @@ const START: Duration = Duration::from_secs(30);
 
 /// Configuration of one daemon. Files that are not given keep their compiled-in defaults.
 pub struct Settings {
-    /// `platform.yml`, but for the listen address and the data folder.
+    /// `platform.yml`, but for the listen address, and the data folder where it is not said.
     pub platform: Value,
     /// `environments.yml`.
     pub environments: Value,
@@ -125,11 +125,16 @@ impl Daemon {
 
     /// Ends it as a power cut would, and starts it again on the same data.
     pub fn crash_and_restart(&mut self) {
-        self.child.kill().expect("a running daemon");
-        let _ = self.child.wait();
+        self.crash();
         self.child = spawn(&self.binary, self.folder.path());
         self.await_ready();
         self.await_inventory();
+    }
+
+    /// Ends it as a power cut would.
+    pub fn crash(&mut self) {
+        self.child.kill().expect("a running daemon");
+        let _ = self.child.wait();
     }
 
     /// Asks it to end, and returns its exit code.
@@ -280,7 +285,9 @@ fn write_settings(folder: &Path, port: u16, settings: &Settings) {
     fs::create_dir_all(&config).expect("a folder");
     let mut platform = settings.platform.clone();
     platform["listen"] = json!(format!("127.0.0.1:{port}"));
-    platform["data_dir"] = json!(folder.join("data"));
+    if platform["data_dir"].is_null() {
+        platform["data_dir"] = json!(folder.join("data"));
+    }
     // JSON is YAML.
     let write = |name: &str, value: &Value| fs::write(config.join(name), value.to_string()).expect("a file");
     write("platform.yml", &platform);
