@@ -38,6 +38,9 @@ impl Engine {
             let incidents = self.ask(|reply| Command::Belong { alerts, reply }).await?;
             return Ok(Accepted { accepted, rejected, incidents, duplicate: true });
         }
+        if self.commands.capacity() < super::FOR_PEOPLE {
+            return Err(EngineError::Full("too many deliveries are waiting; try again".into()));
+        }
         let mut accepted = self.ask(|reply| Command::Deliver { delivery, reply }).await?;
         accepted.rejected = rejected;
         Ok(accepted)
@@ -271,6 +274,11 @@ impl Engine {
     /// Metrics in the OpenMetrics text format.
     pub fn metrics_text(&self) -> String {
         self.shared.metrics_text()
+    }
+
+    /// Counts alerts of a webhook that could not be taken while others of it were.
+    pub fn count_rejected(&self, alerts: usize) {
+        self.shared.metrics.alerts_rejected(alerts);
     }
 
     /// Counts a webhook that was refused before it reached the engine, by reason.

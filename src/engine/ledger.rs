@@ -131,6 +131,11 @@ impl Ledger {
         self.pending.len() + self.writing.len()
     }
 
+    /// Appends that wait for the batch that is being written.
+    pub fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Takes everything that waits as one batch: all of it becomes durable together, or none.
     pub fn batch(&mut self, journal: &Arc<dyn Journal>) -> Option<impl Future<Output = BatchResult> + Send + 'static> {
         if self.pending.is_empty() {

@@ -57,6 +57,7 @@ pub(super) struct Metrics {
     registry: Registry,
     alerts: Family<AlertLabels, Counter>,
     refused: Family<ReasonLabels, Counter>,
+    rejected: Counter,
     opened: Counter,
     closed: Family<VerdictLabels, Counter>,
     open: Family<StateLabels, Gauge>,
@@ -77,6 +78,7 @@ impl Metrics {
         let mut metrics = Self {
             alerts: Family::default(),
             refused: Family::default(),
+            rejected: Counter::default(),
             opened: Counter::default(),
             closed: Family::default(),
             open: Family::default(),
@@ -93,6 +95,11 @@ impl Metrics {
         };
         registry.register("alerts", "Alerts made durable, by sender and status", metrics.alerts.clone());
         registry.register("webhooks_refused", "Webhooks refused, by reason", metrics.refused.clone());
+        registry.register(
+            "alerts_rejected",
+            "Alerts that could not be taken out of webhooks that could",
+            metrics.rejected.clone(),
+        );
         registry.register("incidents_opened", "Incidents opened", metrics.opened.clone());
         registry.register("incidents_closed", "Incidents closed, by verdict", metrics.closed.clone());
         registry.register("incidents_open", "Open incidents, by state", metrics.open.clone());
@@ -123,6 +130,10 @@ impl Metrics {
 
     pub(super) fn webhook_refused(&self, reason: &'static str) {
         self.refused.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    pub(super) fn alerts_rejected(&self, alerts: usize) {
+        self.rejected.inc_by(alerts as u64);
     }
 
     pub(super) fn queue_depth(&self, depth: usize) {

@@ -6,7 +6,7 @@ use super::recover::Recovered;
 use super::runner::{Job, Runner};
 use super::shared::Shared;
 use super::world::World;
-use super::{now, truncated};
+use super::{WAITING, now, truncated};
 use crate::config::Config;
 use crate::domain::{Delivery, Digest, Event, EventBody, IncidentId, Timestamp};
 use crate::flow::{self, Effect, Next};
@@ -90,10 +90,10 @@ impl Loop {
                     self.settle(result);
                 }
                 outcome = inbox.outcomes.recv() => self.take_outcomes(outcome, &mut inbox),
-                command = inbox.commands.recv(), if !self.draining => match command {
+                command = inbox.commands.recv(), if !self.draining && self.ledger.waiting() < WAITING => match command {
                     Some(command) => {
                         self.command(command);
-                        for _ in 0..GULP {
+                        for _ in 0..GULP.min(WAITING.saturating_sub(self.ledger.waiting())) {
                             let Ok(command) = inbox.commands.try_recv() else { break };
                             self.command(command);
                         }

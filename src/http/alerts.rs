@@ -71,6 +71,7 @@ async fn take(api: &Api, request: Request, kind: SenderKind) -> Result<Accepted,
         understood.map_err(|error| Problem::bad_body(error.pointer.clone(), error.to_string()))?;
     let rejected: Vec<RejectedAlert> =
         rejected.into_iter().map(|one| RejectedAlert { index: one.index, reason: one.reason }).collect();
+    api.engine.count_rejected(rejected.len());
     if delivery.alerts.is_empty() {
         return Ok(Accepted { rejected, ..Accepted::default() }); // nothing to make durable
     }

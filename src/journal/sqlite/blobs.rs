@@ -8,7 +8,8 @@ use crate::{
 use sqlx::{Connection, SqlitePool};
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
 };
 
 /// The largest blob: far above what executors capture, so more is a mistake of theirs.
@@ -20,12 +21,17 @@ const SWEPT_AT_ONCE: i64 = 100;
 /// Pages given back to the file system per sweep: 64 MiB.
 const GIVE_BACK: &str = "PRAGMA incremental_vacuum(16384)";
 
+/// How long a failure counts, unless storing succeeds before. Whoever failed tries again within a second.
+const FAILING: Duration = Duration::from_secs(3);
+
 /// The store of captured bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Blobs {
     pool: SqlitePool,
     path: PathBuf,
     gauges: Arc<JournalGauges>,
+    /// The last failure, and when it was, until something is stored.
+    failed: Arc<Mutex<Option<(Instant, String)>>>,
 }
 
 impl Blobs {
@@ -34,7 +40,7 @@ impl Blobs {
         let connection = open(&path, include_str!("blobs.sql")).await?;
         connection.close().await.map_err(|error| JournalError::Unavailable(describe(&path, &error)))?;
         // One connection: SQLite has one writer anyway, and reads of blobs are few.
-        Ok(Self { pool: pool(writable(&path), 1), path, gauges })
+        Ok(Self { pool: pool(writable(&path), 1), path, gauges, failed: Arc::default() })
     }
 
     /// Stores bytes durably under their digest. Storing them again renews their age.
@@ -47,9 +53,22 @@ impl Blobs {
         }
         let digest = Digest::of(&bytes);
         let query = sqlx::query(PUT).bind(digest.as_str()).bind(time_text(chrono::Utc::now())).bind(bytes);
-        query.execute(&self.pool).await.map_err(|error| self.unavailable(&error))?;
+        let stored = query.execute(&self.pool).await.map_err(|error| describe(&self.path, &error));
+        *self.failed() = stored.as_ref().err().map(|problem| (Instant::now(), problem.clone()));
+        stored.map_err(JournalError::Unavailable)?;
         self.gauges.blobs.fetch_add(1, Relaxed);
         Ok(digest)
+    }
+
+    /// Why nothing can be stored now, as far as was seen.
+    pub fn trouble(&self) -> Option<String> {
+        let failed = self.failed();
+        failed.as_ref().filter(|(at, _)| at.elapsed() < FAILING).map(|(_, problem)| problem.clone())
+    }
+
+    /// A poisoned lock holds a whole value all the same.
+    fn failed(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stored bytes.

@@ -231,7 +231,7 @@ impl Journal for SqliteJournal {
             Some(problem) => Err(JournalError::Unavailable(problem.clone())),
             None if self.queue.is_closed() => Err(closed()),
             None if self.queue.capacity() == 0 => Err(full()),
-            None => Ok(()),
+            None => self.blobs.trouble().map_or(Ok(()), |problem| Err(JournalError::Unavailable(problem))),
         }
     }
 }

@@ -126,15 +126,20 @@ impl Daemon {
     /// Ends it as a power cut would, and starts it again on the same data.
     pub fn crash_and_restart(&mut self) {
         self.crash();
-        self.child = spawn(&self.binary, self.folder.path());
-        self.await_ready();
-        self.await_inventory();
+        self.restart();
     }
 
     /// Ends it as a power cut would.
     pub fn crash(&mut self) {
         self.child.kill().expect("a running daemon");
         let _ = self.child.wait();
+    }
+
+    /// Starts it again after `crash`, on the same data.
+    pub fn restart(&mut self) {
+        self.child = spawn(&self.binary, self.folder.path());
+        self.await_ready();
+        self.await_inventory();
     }
 
     /// Asks it to end, and returns its exit code.

@@ -11,6 +11,8 @@ pub struct Answer {
     pub status: u16,
     /// Headers that tests look at, lower case.
     pub content_type: String,
+    /// When to come again, as a refusal says.
+    pub retry_after: Option<String>,
     /// As text.
     pub text: String,
 }
@@ -86,11 +88,12 @@ impl Http {
         }
         self.runtime.block_on(async {
             let answer = request.send().await.map_err(|error| format!("{error:?}"))?;
-            let content_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
-            let content_type = content_type.unwrap_or_default().to_owned();
+            let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+            let content_type = header("content-type").unwrap_or_default().to_owned();
+            let retry_after = header("retry-after").map(str::to_owned);
             let status = answer.status().as_u16();
             let text = answer.text().await.map_err(|error| format!("{error:?}"))?;
-            Ok(Answer { status, content_type, text })
+            Ok(Answer { status, content_type, retry_after, text })
         })
     }
 }

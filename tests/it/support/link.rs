@@ -1,9 +1,11 @@
 //! A link to the Docker engine that a test can cut: a socket of its own, whose connections are passed on to the real one.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use tempfile::TempDir;
@@ -19,14 +21,24 @@ pub struct Link {
 
 #[derive(Default)]
 struct State {
-    /// Connections under way, both ends.
-    open: Vec<[UnixStream; 2]>,
-    /// Whether it is cut now: a connection is closed as soon as it is made.
-    cut: bool,
-    /// A request that cuts it: passed on, and its answer is not.
-    trap: Option<String>,
-    /// First lines of the requests that were passed on, but for reading ones.
+    /// Connections under way, both ends of each.
+    open: BTreeMap<u64, [UnixStream; 2]>,
+    made: u64,
+    /// A request that is waited for, by a part of its first line, and what is done about it.
+    trap: Option<(String, Trap)>,
+    /// First lines of the requests that were passed on, but for those that only read.
     sent: Vec<String>,
+}
+
+/// What happens to a request that is waited for.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Trap {
+    /// It is passed on, the connection breaks, and no other one can be made.
+    CutAfter,
+    /// It is passed on, and its answer never comes.
+    SwallowAnswer,
+    /// It is not passed on, and no answer ever comes.
+    SwallowRequest,
 }
 
 impl Link {
@@ -34,7 +46,7 @@ impl Link {
     pub fn open() -> Self {
         let folder = tempfile::Builder::new().prefix("oncalld-link").tempdir().expect("a temporary folder");
         let link = Self { folder, state: Arc::default() };
-        link.listen();
+        link.mend();
         link
     }
 
@@ -43,52 +55,38 @@ impl Link {
         format!("unix://{}", self.socket().display())
     }
 
-    /// Cuts it: what is under way breaks, and nothing listens any more.
+    /// Lets nobody connect any more; what is connected goes on.
+    pub fn close_door(&self) {
+        let _ = std::fs::remove_file(self.socket());
+    }
+
+    /// Cuts it: what is under way breaks, and nobody can connect.
     pub fn cut(&self) {
-        cut(&mut self.state(), &self.socket());
+        self.close_door();
+        lock(&self.state).hang_up();
     }
 
-    /// Cuts it right after a request whose first line contains this was passed on, and before its answer is.
-    pub fn cut_after(&self, request: &str) {
-        self.state().trap = Some(request.to_owned());
+    /// Waits for a request whose first line contains this. One at a time.
+    pub fn trap(&self, request: &str, trap: Trap) {
+        lock(&self.state).trap = Some((request.to_owned(), trap));
     }
 
-    /// Whether it is cut.
-    pub fn is_cut(&self) -> bool {
-        self.state().cut
-    }
-
-    /// Mends it.
+    /// Mends it, for new connections.
     pub fn mend(&self) {
-        self.state().cut = false;
-        self.listen();
+        self.close_door();
+        let listener = UnixListener::bind(self.socket()).expect("a socket");
+        let (state, socket) = (self.state.clone(), self.socket());
+        // It ends with the process: nobody can connect to a socket without a name.
+        thread::spawn(move || listener.incoming().flatten().for_each(|near| pass_on(near, &state, &socket)));
     }
 
-    /// Requests that change something and were passed on, whose first line contains this.
+    /// How many requests that change something were passed on whose first line contains this.
     pub fn sent(&self, what: &str) -> usize {
-        self.state().sent.iter().filter(|line| line.contains(what)).count()
+        lock(&self.state).sent.iter().filter(|line| line.contains(what)).count()
     }
 
     fn socket(&self) -> PathBuf {
         self.folder.path().join("docker.sock")
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn listen(&self) {
-        let listener = UnixListener::bind(self.socket()).expect("a socket");
-        let (state, socket) = (self.state.clone(), self.socket());
-        thread::spawn(move || {
-            for near in listener.incoming() {
-                let Ok(near) = near else { return };
-                if state.lock().unwrap_or_else(PoisonError::into_inner).cut {
-                    return;
-                }
-                pass_on(near, &state, &socket);
-            }
-        });
     }
 }
 
@@ -98,41 +96,65 @@ impl Drop for Link {
     }
 }
 
-fn cut(state: &mut State, socket: &Path) {
-    state.cut = true;
-    // The listener ends with the next connection, which nobody can make: its socket has no name any more.
-    let last = UnixStream::connect(socket);
-    let _ = std::fs::remove_file(socket);
-    drop(last);
-    for stream in state.open.drain(..).flatten() {
-        let _ = stream.shutdown(Shutdown::Both);
+impl State {
+    fn hang_up(&mut self) {
+        for stream in std::mem::take(&mut self.open).into_values().flatten() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
+
+    /// Looks at what a client sends; whether it is passed on, and whether the answer is.
+    fn saw(&mut self, bytes: &[u8], socket: &Path) -> (bool, bool) {
+        let Some(line) = request_line(bytes) else { return (true, true) };
+        let trap = self.trap.take_if(|(wanted, _)| line.contains(wanted.as_str())).map(|(_, trap)| trap);
+        if trap != Some(Trap::SwallowRequest) {
+            self.sent.push(line);
+        }
+        if trap == Some(Trap::CutAfter) {
+            let _ = std::fs::remove_file(socket);
+            // Only the near ends: the engine has the request, and must not see that nobody waits for its answer.
+            for [near, _] in self.open.values() {
+                let _ = near.shutdown(Shutdown::Both);
+            }
+        }
+        (trap != Some(Trap::SwallowRequest), trap.is_none())
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Passes bytes on in both directions until one side ends.
 fn pass_on(near: UnixStream, state: &Arc<Mutex<State>>, socket: &Path) {
     let Some(far) = ENGINES.iter().find_map(|path| UnixStream::connect(path).ok()) else { return };
-    let clone = |stream: &UnixStream| stream.try_clone().expect("another handle");
-    state.lock().unwrap_or_else(PoisonError::into_inner).open.push([clone(&near), clone(&far)]);
-    let (back_from, back_to) = (clone(&far), clone(&near));
-    thread::spawn(move || copy(back_from, back_to, |_| {}));
+    let again = |stream: &UnixStream| stream.try_clone().expect("another handle");
+    let number = {
+        let mut state = lock(state);
+        state.made += 1;
+        let number = state.made;
+        state.open.insert(number, [again(&near), again(&far)]);
+        number
+    };
+    let mute = Arc::new(AtomicBool::new(false));
+    let (back_from, back_to, deaf, known) = (again(&far), again(&near), mute.clone(), state.clone());
+    thread::spawn(move || {
+        copy(&back_from, &back_to, |_| !deaf.load(Ordering::SeqCst));
+        if !deaf.load(Ordering::SeqCst) {
+            let _ = back_to.shutdown(Shutdown::Both);
+        }
+        lock(&known).open.remove(&number);
+    });
     let (state, socket) = (state.clone(), socket.to_owned());
     thread::spawn(move || {
-        copy(near, far, move |bytes| {
-            let Some(line) = request_line(bytes) else { return };
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            let trapped = state.trap.as_ref().is_some_and(|trap| line.contains(trap));
-            state.sent.push(line);
-            if trapped {
-                state.trap = None;
-                // The near end is deaf before the engine can answer.
-                for [near, _] in &state.open {
-                    let _ = near.shutdown(Shutdown::Both);
-                }
-            }
-            state.cut |= trapped;
+        copy(&near, &far, |bytes| {
+            let (on, back) = lock(&state).saw(bytes, &socket);
+            mute.fetch_or(!back, Ordering::SeqCst);
+            on
         });
-        drop(socket);
+        if !mute.load(Ordering::SeqCst) {
+            let _ = far.shutdown(Shutdown::Write);
+        }
     });
 }
 
@@ -143,14 +165,11 @@ fn request_line(bytes: &[u8]) -> Option<String> {
     ["POST ", "PUT ", "DELETE "].iter().any(|method| line.starts_with(method)).then_some(line)
 }
 
-fn copy(mut from: UnixStream, mut to: UnixStream, seen: impl Fn(&[u8])) {
+fn copy(mut from: &UnixStream, mut to: &UnixStream, passes: impl Fn(&[u8]) -> bool) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        seen(&buffer[..length]);
-        if to.write_all(&buffer[..length]).is_err() {
+        if passes(&buffer[..length]) && to.write_all(&buffer[..length]).is_err() {
             break;
         }
     }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Write);
 }

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod disk;
 pub mod drive;
 pub mod http;
+pub mod link;
 pub mod monitoring;
 pub mod need;
 pub mod shipped;

@@ -1,9 +1,17 @@
 //! Trouble, for real: people who decide at once, repeats, a full disk, a flood, a killed daemon, an engine that is away.
 
+mod budgets;
+mod crash;
 mod decisions;
+mod engine_away;
+mod flood;
+mod full_disk;
+mod logs;
 mod repeats;
 
 use crate::support::daemon::{Daemon, Settings};
+use crate::support::link::Link;
+use crate::support::stage::{Stage, docker_ok};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -26,7 +34,12 @@ fn daemon() -> Daemon {
 
 /// Asks for an operation on a service by hand, and waits for the request for a decision on it.
 fn asked(daemon: &Daemon, operation: &str, service: &str) -> (String, Value) {
-    let body = json!({"target": service, "arguments": {}});
+    asked_with(daemon, operation, service, &json!({}))
+}
+
+/// As `asked`, with arguments.
+fn asked_with(daemon: &Daemon, operation: &str, service: &str, arguments: &Value) -> (String, Value) {
+    let body = json!({"target": service, "arguments": arguments});
     let begun = daemon.http.post(&format!("/api/v1/operations/{operation}"), &body).expect("an answer").ok();
     let id = begun["incident"].as_str().expect("an incident").to_owned();
     let incident = daemon.wait_for(&id, "waiting for a decision", WAIT, |incident| pending(incident).is_some());
@@ -42,4 +55,69 @@ fn pending(incident: &Value) -> Option<&Value> {
 /// Events of one kind.
 fn of_kind(journal: &[Value], kind: &str) -> Vec<Value> {
     journal.iter().filter(|event| event["kind"] == kind).cloned().collect()
+}
+
+/// Waits until the journal has so many events of a kind, and returns them.
+fn until(daemon: &Daemon, id: &str, kind: &str, count: usize, limit: Duration) -> Vec<Value> {
+    let what = format!("{count} {kind}");
+    daemon.wait_for(id, &what, limit, |_| of_kind(&daemon.journal(id), kind).len() >= count);
+    of_kind(&daemon.journal(id), kind)
+}
+
+/// A container that ends as soon as it is asked to, on a stage of its own.
+struct Engine {
+    stage: Stage,
+    link: Link,
+    began: String,
+}
+
+impl Engine {
+    fn open(test: &str) -> Option<Self> {
+        let stage = Stage::open(test)?;
+        let script = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+        let said = stage.run("api", &[], &["sh", "-c", script]);
+        assert!(said.ok, "{}", said.err);
+        let began = now();
+        Some(Self { stage, link: Link::open(), began })
+    }
+
+    fn api(&self) -> String {
+        self.stage.unique("api")
+    }
+
+    /// A daemon that reaches the engine over the link alone.
+    fn daemon(&self) -> Daemon {
+        let environments = json!({"docker": {
+            "kind": "docker", "inventory_every": "1s", "docker": {"host": self.link.host()},
+        }});
+        let daemon = Daemon::start(&Settings::of(environments));
+        daemon.sees_services();
+        daemon
+    }
+
+    /// How often the engine did this to the container, by its own account.
+    fn did(&self, action: &str) -> usize {
+        let (container, event) = (format!("container={}", self.api()), format!("event={action}"));
+        let until = now();
+        let seen = docker_ok(&[
+            "events",
+            "--since",
+            &self.began,
+            "--until",
+            &until,
+            "--filter",
+            &container,
+            "--filter",
+            &event,
+            "--format",
+            "{{.Action}}",
+        ]);
+        seen.lines().filter(|line| *line == action).count()
+    }
+}
+
+/// The time as `docker events` takes it.
+fn now() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
+    format!("{}.{:09}", now.as_secs(), now.subsec_nanos())
 }
