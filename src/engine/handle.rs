@@ -16,6 +16,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 /// seconds by default; this leaves it time to hear the refusal.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(8);
 
+/// Percent of the queue that deliveries may take: a flood of alerts must not keep people from deciding and stopping.
+const FOR_DELIVERIES: usize = 75;
+
 /// Events of one incident read per page when it is folded from the journal: what the journal gives at most.
 const FOLD_PAGE: u32 = 1_000;
 
@@ -38,10 +41,7 @@ impl Engine {
             let incidents = self.ask(|reply| Command::Belong { alerts, reply }).await?;
             return Ok(Accepted { accepted, rejected, incidents, duplicate: true });
         }
-        if self.commands.capacity() < super::FOR_PEOPLE {
-            return Err(EngineError::Full("too many deliveries are waiting; try again".into()));
-        }
-        let mut accepted = self.ask(|reply| Command::Deliver { delivery, reply }).await?;
+        let mut accepted = self.ask_among(FOR_DELIVERIES, |reply| Command::Deliver { delivery, reply }).await?;
         accepted.rejected = rejected;
         Ok(accepted)
     }
@@ -304,9 +304,14 @@ impl Engine {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, EngineError> {
+        self.ask_among(100, command).await
+    }
+
+    /// Asks the loop, if less than this share of the queue is taken.
+    async fn ask_among<T>(&self, percent: usize, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, EngineError> {
         // A reload may change the limit, but not how many the channel holds. Whoever comes when it is reached is told to
         // come again, which webhook senders do.
-        let limit = self.shared.config().platform.limits.queue;
+        let limit = (self.shared.config().platform.limits.queue * percent / 100).max(1);
         let full = || EngineError::Full(format!("{limit} requests are waiting already (limits.queue); try again"));
         if self.commands.max_capacity() - self.commands.capacity() >= limit {
             return Err(full());

@@ -49,9 +49,6 @@ use tokio_util::sync::CancellationToken;
 /// Commands that may ever wait; `limits.queue` says how many do.
 const COMMANDS: usize = crate::config::LARGEST_QUEUE;
 
-/// Places among them that deliveries leave free: a flood of alerts must not keep people from deciding and stopping.
-const FOR_PEOPLE: usize = 64;
-
 /// Appends that may wait for the one that is being written, before further commands wait in their queue: a slow disk
 /// must not fill the memory.
 const WAITING: usize = 256;

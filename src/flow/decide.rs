@@ -37,7 +37,8 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
         return Next::Wait { effects: Vec::new(), wakes_at: next_expiry(incident) };
     }
     if incident.lost.is_some() || !was_seen(incident, snapshot) {
-        return Next::Wait { effects: Vec::new(), wakes_at: next_expiry(incident) };
+        // What runs ends by itself; nothing else is begun.
+        return Next::Wait { effects: diagnose::running(incident), wakes_at: next_expiry(incident) };
     }
     if let Some(next) = waiting(incident, snapshot) {
         return next;

@@ -60,6 +60,15 @@ fn run(records: &[&StepRecord], snapshot: &Snapshot<'_>) -> Next {
     Next::Wait { effects, wakes_at }
 }
 
+/// Reading steps that are under way.
+pub(super) fn running(incident: &Incident) -> Vec<Effect> {
+    let reading = |record: &&StepRecord| {
+        record.status == StepStatus::Running && record.phase != PhaseName::Resolution && record.action.is_none()
+    };
+    let run = |record: &StepRecord| Effect::RunStep { step: record.step.id.clone(), attempt: record.attempt };
+    incident.steps.iter().filter(reading).map(run).collect()
+}
+
 /// Judges what a phase showed, and plans what is worth knowing now.
 fn finish(incident: &Incident, snapshot: &Snapshot<'_>, current: &Plan, phase: PhaseName) -> Vec<EventBody> {
     let evidence = evidence(incident);

@@ -1,7 +1,7 @@
 //! Bodies that are wrong, huge or hostile: a problem document that says what and where, a metric, nothing stored.
 
 use super::{Raw, daemon};
-use crate::support::daemon::delivery;
+use crate::support::daemon::{Daemon, delivery};
 use serde_json::{Value, json};
 
 const WEBHOOK: &str = "/api/v1/alerts/alertmanager";
@@ -23,6 +23,17 @@ fn with(field: &str, value: Value) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
+/// Webhooks that were refused for this reason, as the metrics have it.
+pub(super) fn refused(daemon: &Daemon, reason: &str) -> u64 {
+    counted(daemon, &format!("oncalld_webhooks_refused_total{{reason=\"{reason}\"}}"))
+}
+
+fn counted(daemon: &Daemon, metric: &str) -> u64 {
+    let metrics = daemon.http.get("/metrics").expect("an answer").text;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(metric)?.trim().parse().ok());
+    value.unwrap_or(0)
+}
+
 #[test]
 fn a_webhook_that_cannot_be_read_says_where_and_stores_nothing() {
     let daemon = daemon();
@@ -42,14 +53,13 @@ fn a_webhook_that_cannot_be_read_says_where_and_stores_nothing() {
         ("deep", format!("{}{}", "{\"a\":".repeat(50_000), "}".repeat(50_000)).into_bytes(), ""),
         ("deep lists", "[".repeat(500_000).into_bytes(), ""),
     ];
-    for (what, body, pointer) in cases {
+    for (number, (what, body, pointer)) in cases.into_iter().enumerate() {
         let reply = raw.send("POST", WEBHOOK, &[JSON], body);
         reply.is_problem(400, WEBHOOK);
         assert_eq!(reply.body["pointer"], pointer, "{what}: {}", reply.text);
+        assert_eq!(refused(&daemon, "unreadable"), number as u64 + 1, "{what} is counted");
     }
     assert_eq!(daemon.http.get("/api/v1/incidents").expect("an answer").ok()["items"], json!([]));
-    let metrics = daemon.http.get("/metrics").expect("an answer").text;
-    assert!(metrics.lines().any(|line| line.contains("refused") && line.contains("unreadable")), "{metrics}");
 }
 
 #[test]
@@ -62,6 +72,7 @@ fn one_bad_alert_does_not_cost_the_others() {
     assert_eq!(answer["accepted"], 1, "{answer}");
     let rejected: Vec<_> = answer["rejected"].as_array().expect("a list").iter().map(|one| &one["index"]).collect();
     assert_eq!(rejected, [0, 2], "{answer}");
+    assert_eq!(counted(&daemon, "oncalld_alerts_rejected_total"), 2);
     assert_eq!(answer["incidents"].as_array().map(Vec::len), Some(1), "{answer}");
 }
 
@@ -77,6 +88,7 @@ fn a_body_of_ten_mebibytes_is_refused_before_it_is_read() {
     let chunks = futures_util::stream::iter((0..160).map(|_| Ok::<_, std::io::Error>(vec![b' '; 64 << 10])));
     let reply = raw.send("POST", "/api/v1/diagnose/api", &[JSON], reqwest::Body::wrap_stream(chunks));
     reply.is_problem(413, "/api/v1/diagnose/api");
+    assert_eq!(refused(&daemon, "too_large"), 2);
     let grown = resident(daemon.pid()).saturating_sub(before);
     assert!(grown < 24 << 20, "the daemon grew by {grown} bytes");
     assert_eq!(daemon.http.get("/health").expect("an answer").status, 200);

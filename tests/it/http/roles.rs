@@ -1,6 +1,6 @@
 //! Whom the daemon lets do what.
 
-use super::{Raw, idle};
+use super::{Raw, bad_input::refused, idle};
 use crate::support::daemon::{Daemon, Settings, delivery};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
@@ -108,6 +108,7 @@ fn senders_prove_who_they_are() {
     let path = "/api/v1/alerts/alertmanager";
     raw.send("POST", path, &[json], body.clone()).is_problem(401, path);
     raw.send("POST", path, &[json, ("authorization", "Bearer viewer-token")], body.clone()).is_problem(401, path);
+    assert_eq!(refused(&daemon, "unauthenticated"), 2, "unknown senders are counted");
     let reply = raw.send("POST", path, &[json, ("authorization", "Bearer am-token")], body.clone());
     assert_eq!(reply.status, 200, "{}", reply.text);
     raw.send("GET", "/api/v1/incidents", &[("authorization", "Bearer am-token")], "")
@@ -128,4 +129,5 @@ fn senders_prove_who_they_are() {
         let reply = raw.send(method, path, &[json, ("x-grafana-alerting-signature", &right)], body.clone());
         assert_eq!(reply.status, 200, "{}", reply.text);
     }
+    assert_eq!(refused(&daemon, "unauthenticated"), 6);
 }

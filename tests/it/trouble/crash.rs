@@ -6,15 +6,13 @@ use crate::support::link::Trap;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const NAME: &str = "trouble::crash";
-
 fn quick() -> Value {
     json!({"timeout": "2s"})
 }
 
 #[test]
 fn a_container_that_was_restarted_while_the_daemon_died_is_restarted_once() {
-    let Some(engine) = Engine::open(&format!("{NAME}::a_container_that_was_restarted")) else { return };
+    let Some(engine) = Engine::open() else { return };
     let mut daemon = engine.daemon();
     let (id, approval) = asked_with(&daemon, "restart_service", &engine.api(), &quick());
     engine.link.trap("/restart", Trap::SwallowAnswer);
@@ -35,7 +33,7 @@ fn a_container_that_was_restarted_while_the_daemon_died_is_restarted_once() {
 
 #[test]
 fn a_container_that_was_not_restarted_is_so_only_after_people_are_asked_again() {
-    let Some(engine) = Engine::open(&format!("{NAME}::a_container_that_was_not")) else { return };
+    let Some(engine) = Engine::open() else { return };
     let mut daemon = engine.daemon();
     let (id, approval) = asked_with(&daemon, "restart_service", &engine.api(), &quick());
     engine.link.trap("/restart", Trap::SwallowRequest);

@@ -7,8 +7,6 @@ use crate::support::stage::docker_ok;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const NAME: &str = "trouble::engine_away";
-
 /// All attempts with their pauses, and the look that follows.
 const TIRED: Duration = Duration::from_secs(120);
 
@@ -18,7 +16,7 @@ fn quick() -> Value {
 
 #[test]
 fn an_incident_says_that_its_engine_is_away_and_goes_on_when_it_is_back() {
-    let Some(engine) = Engine::open(&format!("{NAME}::an_incident_says")) else { return };
+    let Some(engine) = Engine::open() else { return };
     let daemon = engine.daemon();
     docker_ok(&["kill", &engine.api()]);
     engine.link.cut();
@@ -80,7 +78,7 @@ fn an_incident_says_that_its_engine_is_away_and_goes_on_when_it_is_back() {
 
 #[test]
 fn an_answer_that_is_lost_is_probed_for_and_never_asked_for_again() {
-    let Some(engine) = Engine::open(&format!("{NAME}::an_answer_that_is_lost")) else { return };
+    let Some(engine) = Engine::open() else { return };
     let daemon = engine.daemon();
     let (id, approval) = asked_with(&daemon, "restart_service", &engine.api(), &quick());
     engine.link.trap("/restart", Trap::CutAfter);
@@ -103,7 +101,7 @@ fn an_answer_that_is_lost_is_probed_for_and_never_asked_for_again() {
 
 #[test]
 fn what_could_not_be_sent_is_tried_again_under_the_approval_that_it_had() {
-    let Some(engine) = Engine::open(&format!("{NAME}::what_could_not_be_sent")) else { return };
+    let Some(engine) = Engine::open() else { return };
     let daemon = engine.daemon();
     let (id, approval) = asked_with(&daemon, "restart_service", &engine.api(), &quick());
     // What is connected goes on, so the target can be read; the request itself needs a connection of its own.

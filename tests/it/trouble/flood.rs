@@ -67,7 +67,7 @@ fn a_flood_is_refused_whole_and_people_are_answered() {
         }
         flood.join().expect("answers")
     });
-    let full = answers.values().filter(|(_, _, text)| text.contains("too many deliveries are waiting")).count();
+    let full = answers.values().filter(|(_, _, text)| text.contains("requests are waiting already")).count();
     assert!(full > 0 && full < FLOOD, "{full} of {FLOOD} found no place");
     for (number, (status, again, text)) in &answers {
         assert!(*status == 503 && *again, "{number}: {status} {text}");

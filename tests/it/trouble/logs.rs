@@ -57,7 +57,7 @@ fn a_gibibyte_and_a_line_without_end_of_a_process_are_capped() {
 
 #[test]
 fn a_gibibyte_a_line_of_a_hundred_mebibytes_and_noise_of_containers_are_capped() {
-    let Some(stage) = Stage::open("trouble::logs::of_containers") else { return };
+    let Some(stage) = Stage::open() else { return };
     let scripts = [
         ("long", "head -c 104857600 /dev/zero | tr '\\0' x; echo; echo 'ERROR the last'"),
         ("noise", "head -c 4000000 /dev/urandom; echo; echo 'ERROR the last'"),

@@ -72,8 +72,8 @@ struct Engine {
 }
 
 impl Engine {
-    fn open(test: &str) -> Option<Self> {
-        let stage = Stage::open(test)?;
+    fn open() -> Option<Self> {
+        let stage = Stage::open()?;
         let script = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
         let said = stage.run("api", &[], &["sh", "-c", script]);
         assert!(said.ok, "{}", said.err);
