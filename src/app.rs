@@ -2,17 +2,21 @@
 //!
 //! ```text
 //! Config ─► build ─► App {engine, address, tasks} ─► run ─► signal ─► stop accepting ─► drain engine ─► close journal
+//!                                                      └─ SIGHUP ─► reload
 //! ```
 
 mod housekeeping;
+mod keeping;
 mod places;
 mod preview;
+mod reload;
 
 pub use crate::flow::{Preview, PreviewStep};
 pub use preview::{Previewed, preview, verify_journal};
+pub use reload::Changes;
 
 use crate::config::{Config, Sources};
-use crate::domain::{Digest, Redactor};
+use crate::domain::Digest;
 use crate::engine::{self, Engine, Parts};
 use crate::execute::restore::RestoreStore;
 use crate::http;
@@ -20,11 +24,13 @@ use crate::journal::{
     JournalError,
     sqlite::{self, SqliteJournal},
 };
-use crate::notify::{self, Notifier};
 use futures_util::future::BoxFuture;
 use housekeeping::Housekeeping;
+use keeping::Keepers;
+use places::Sites;
+use reload::Reloading;
 use std::{net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How long a native call that was sent may take to end at shutdown. Container engines' own stop time-outs are 10 s.
@@ -32,6 +38,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// How long running requests may take to end at shutdown.
 const REQUESTS: Duration = Duration::from_secs(5);
+
+/// How long the tasks that keep environments may take to end at shutdown, after what they serve has ended.
+const KEEPERS: Duration = Duration::from_secs(15);
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +88,10 @@ pub struct App {
     server: Task,
     /// Ends next: what was begun is finished.
     loops: Vec<Task>,
-    /// Ends last: executors and the journal serve the loop to its end.
-    services: Vec<Task>,
+    /// Ends after that: environments serve the loop to its end.
+    reloading: Reloading,
+    /// Ends last.
+    writer: Task,
     journal: SqliteJournal,
     accepting: CancellationToken,
     working: CancellationToken,
@@ -101,20 +112,20 @@ impl App {
         let restore = platform.data_dir.join("restore");
         let store =
             RestoreStore::open(&restore).await.map_err(|source| AppError::Folder { path: restore.clone(), source })?;
-        let notifiers: Vec<Arc<dyn Notifier>> =
-            platform.channels.iter().map(notify::build).collect::<Result<_, _>>().map_err(AppError::Channel)?;
-        let redactor = Redactor::new(config.secrets(), salt(&store).await);
+        let mut sites = Sites::new(store.clone(), salt(&store).await);
+        let (equipment, fresh, commit) = sites.prepare(&config).await?.apart();
+        commit(&mut sites);
+        for one in &fresh {
+            one.begin().await;
+        }
         let (accepting, working) = (CancellationToken::new(), CancellationToken::new());
-        let (places, mut services) = places::build(&config, &store, &redactor, &notifiers, &working).await?;
-        let (_, known_places) = tokio::sync::watch::channel(Arc::new(places.clone()));
+        let places = watch::Sender::new(Arc::new(equipment.places.clone()));
         let parts = Parts {
             config: config.clone(),
             load,
             gauges: journal.gauges(),
             journal: Arc::new(journal.clone()),
-            places,
-            notifiers,
-            redactor,
+            equipment,
             drain: DRAIN,
         };
         let (engine, work) = engine::build(parts, working.clone()).await?;
@@ -124,17 +135,18 @@ impl App {
             engine: engine.clone(),
             journal: journal.clone(),
             store,
-            places: known_places,
+            places: places.subscribe(),
             stop: working.clone(),
         };
-        services.push(("journal", Box::pin(writer)));
+        let reloading = Reloading { engine: engine.clone(), sites, fresh, places, keepers: Keepers::default() };
         let server: Task = ("http", Box::pin(serving));
         Ok(Self {
             engine,
             address,
             server,
             loops: vec![("engine", Box::pin(work)), ("housekeeping", Box::pin(housekeeping.run()))],
-            services,
+            reloading,
+            writer: ("journal", Box::pin(writer)),
             journal,
             accepting,
             working,
@@ -152,13 +164,15 @@ impl App {
     }
 
     /// Runs until `stop` resolves, then drains: no new requests, native calls that were sent come to their end, and
-    /// everything is durable.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { server, loops, services, journal, accepting, working, engine, .. } = self;
+    /// everything is durable. Configurations that come from `changes` are put in force, or refused.
+    pub async fn run(self, stop: impl Future<Output = ()>, changes: Changes) {
+        let Self { server, loops, reloading, writer, journal, accepting, working, engine, .. } = self;
         drop(engine);
+        let drained = CancellationToken::new();
+        let reloading: Task = ("reload", Box::pin(reloading.run(changes, drained.clone())));
         let mut serving = spawn([server]);
         let mut loops = spawn(loops);
-        let mut background = spawn(services);
+        let mut background = spawn([reloading, writer]);
         tokio::select! {
             () = stop => tracing::info!("stopping"),
             Some(ended) = loops.join_next() => tracing::error!(?ended, "a part of the daemon ended by itself; stopping"),
@@ -169,7 +183,8 @@ impl App {
         working.cancel();
         finish(&mut loops, DRAIN + Duration::from_secs(5)).await;
         journal.close().await;
-        background.shutdown().await;
+        drained.cancel();
+        finish(&mut background, KEEPERS).await;
         tracing::info!("stopped");
     }
 }

@@ -93,7 +93,7 @@ async fn with_daemon(arguments: &Arguments, output: Output, stage: &Stage) -> Re
     let interrupted = interrupted()?;
     tokio::pin!(interrupted);
     let stop = CancellationToken::new();
-    let running = tokio::spawn(app.run(stop.clone().cancelled_owned()));
+    let running = tokio::spawn(app.run(stop.clone().cancelled_owned(), Box::pin(futures_util::stream::empty())));
     let result = tokio::select! {
         result = play.all() => result.map(Some),
         () = &mut interrupted => Ok(None),

@@ -1,9 +1,8 @@
 //! `oncalld serve`: the daemon.
 
 use super::{ConfigFolder, Failure, configuration};
-use crate::app::{self, App};
+use crate::app::{self, App, Changes};
 use crate::config::read::{self, Loaded};
-use crate::engine::Engine;
 use crate::telemetry;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,9 +16,7 @@ pub(super) fn run(folder: &ConfigFolder) -> Result<ExitCode, Failure> {
         let (hangups, stop) = (signal(SignalKind::hangup())?, stopped()?);
         let app = App::build(Arc::new(config), app::loader(variables)).await.map_err(Failure::failed)?;
         tracing::info!(address = %app.address(), "oncalld listens");
-        let reloading = tokio::spawn(reload(app.engine(), folder.config.clone(), hangups));
-        app.run(stop).await;
-        reloading.abort();
+        app.run(stop, changes(folder.config.clone(), hangups)).await;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -35,21 +32,17 @@ fn stopped() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Checks a changed configuration whole, then puts it in force, or leaves the old one serving.
-async fn reload(engine: Engine, folder: Option<PathBuf>, mut hangups: Signal) {
-    while hangups.recv().await.is_some() {
-        let folder = folder.clone();
-        let read = tokio::task::spawn_blocking(move || read::load(folder.as_deref())).await;
-        let outcome = match read {
-            Ok(Ok(loaded)) => engine.reload(Arc::new(loaded.config)).await.map_err(|error| error.to_string()),
+/// A configuration at every SIGHUP, read and checked whole. Those that come while one is taken over are one.
+fn changes(folder: Option<PathBuf>, hangups: Signal) -> Changes {
+    Box::pin(futures_util::stream::unfold((folder, hangups), |(folder, mut hangups)| async move {
+        hangups.recv().await?;
+        let from = folder.clone();
+        let read = tokio::task::spawn_blocking(move || read::load(from.as_deref())).await;
+        let change = match read {
+            Ok(Ok(loaded)) => Ok(loaded.config),
             Ok(Err(error)) => Err(configuration::told(&error)),
             Err(error) => Err(error.to_string()),
         };
-        match outcome {
-            Ok(()) => tracing::info!("the changed configuration is in force"),
-            Err(problem) => {
-                tracing::error!(problem, "the changed configuration is refused; the old one stays in force")
-            }
-        }
-    }
+        Some((change, (folder, hangups)))
+    }))
 }

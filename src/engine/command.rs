@@ -1,8 +1,9 @@
 //! What the loop is asked to do.
 
 use super::answer::{Accepted, EngineError, Identity, KillSwitch};
+use super::place::Equipment;
 use crate::config::Config;
-use crate::domain::{Alert, Approval, ApprovalId, Decision, Delivery, Digest, IncidentId, Values};
+use crate::domain::{Alert, Approval, ApprovalId, Decision, Delivery, Digest, IncidentId, Inventories, Values};
 use crate::flow::Word;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -59,6 +60,9 @@ pub(super) enum Command {
     },
     Reload {
         config: Arc<Config>,
+        equipment: Equipment,
+        /// Inventories of environments that are new or others than before.
+        seen: Inventories,
         reply: Reply<()>,
     },
 }

@@ -7,7 +7,8 @@ use super::now;
 use super::run::Loop;
 use crate::config::Config;
 use crate::domain::{
-    Approval, ApprovalId, ApprovalState, Decision, Delivery, Digest, EventBody, IncidentId, Service, Values, nearest,
+    Approval, ApprovalId, ApprovalState, Decision, Delivery, Digest, EventBody, IncidentId, Inventories, Service,
+    Values, nearest,
 };
 use crate::flow::{self, Known, Refusal, Word};
 use crate::journal::Append;
@@ -38,8 +39,9 @@ impl Loop {
             }
             Command::Say { incident, by, word, text, reply } => self.say(incident, word, &by, &text, reply),
             Command::KillSwitch { on, by, reason, reply } => self.kill_switch(on, by, reason, reply),
-            Command::Reload { config, reply } => {
-                self.reload(config);
+            Command::Reload { config, equipment, seen, reply } => {
+                self.runner.equip(equipment);
+                self.reload(config, seen);
                 let _ = reply.send(Ok(()));
             }
         }
@@ -271,12 +273,12 @@ impl Loop {
         }));
     }
 
-    fn reload(&mut self, config: Arc<Config>) {
+    fn reload(&mut self, config: Arc<Config>, seen: Inventories) {
         tracing::info!(digest = config.digest.short(), "configuration reloaded");
         self.configs.insert(config.digest.clone(), config.clone());
         let pinned: Vec<Digest> = self.ledger.slots.values().map(|slot| slot.pinned.digest.clone()).collect();
         self.configs.retain(|digest, _| *digest == config.digest || pinned.contains(digest));
-        self.shared.put_config(config);
+        self.shared.put_config(config, seen);
         self.everybody();
     }
 }

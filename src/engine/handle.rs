@@ -2,6 +2,7 @@
 
 use super::answer::{Accepted, EngineError, Identity, KillSwitch, Page, Readiness, RejectedAlert};
 use super::command::{Command, Reply};
+use super::place::Equipment;
 use super::shared::Shared;
 use crate::config::Config;
 use crate::domain::{
@@ -242,13 +243,26 @@ impl Engine {
         self.shared.config()
     }
 
-    /// Puts another configuration in force. Open incidents keep the one that they began with; the policy of both holds.
+    /// Puts another configuration in force, with what follows from it, all at once. Open incidents keep the one that they
+    /// began with; the policy of both holds. `seen` has the inventories of environments that are new or others than before.
     ///
     /// # Errors
     /// `Unavailable` if it could not be made durable; the old one stays in force.
-    pub async fn reload(&self, config: Arc<Config>) -> Result<(), EngineError> {
+    pub async fn reload(
+        &self,
+        config: Arc<Config>,
+        equipment: Equipment,
+        seen: Inventories,
+    ) -> Result<(), EngineError> {
         self.journal.put_blob(config.sources.to_bytes()).await?;
-        self.ask(|reply| Command::Reload { config, reply }).await
+        self.ask(|reply| Command::Reload { config, equipment, seen, reply }).await
+    }
+
+    /// Takes note that a changed configuration is not put in force: metrics and readiness say so until one is.
+    pub fn refuse_reload(&self) {
+        let at = chrono::Utc::now().format("%Y-%m-%d %H:%M:%S UTC");
+        self.shared
+            .refuse_config(format!("changed, and refused at {at}; the one before is in force, and the log says why"));
     }
 
     /// What runs where, as last seen.

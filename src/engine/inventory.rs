@@ -17,26 +17,32 @@ const FIRST: Duration = Duration::from_secs(2);
 
 /// Reads all inventories once, so that the first alert already finds its target.
 pub(super) async fn first(runner: &Runner) {
-    let readings = runner.places().keys().map(|name| runner.read_inventory(name, FIRST));
+    let equipment = runner.equipment();
+    let readings = equipment.places.keys().map(|name| runner.read_inventory(name, FIRST));
     futures_util::future::join_all(readings).await;
 }
 
-/// Reads all inventories again and again until `shutdown`.
+/// Reads all inventories again and again until `shutdown`; after a reload, those that there are then.
 pub(super) async fn refresh(runner: Arc<Runner>, results: mpsc::Sender<Outcome>, shutdown: CancellationToken) {
-    let readers = runner.places().iter().map(|(name, place)| {
-        let (runner, results, shutdown) = (runner.clone(), results.clone(), shutdown.clone());
-        let (name, every) = (name.clone(), place.inventory_every);
-        async move {
-            loop {
-                let healthy = runner.read_inventory(&name, DEADLINE).await;
-                let news = results.send(Outcome::InventoryRead);
-                let pause = if healthy { every } else { PAUSE.min(every) };
-                tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    () = async { let _ = news.await; tokio::time::sleep(pause).await } => {}
-                }
-            }
+    let mut changes = runner.follow();
+    loop {
+        let equipment = changes.borrow_and_update().clone();
+        let readers = equipment.places.iter().map(|(name, place)| read(&runner, &results, name, place.inventory_every));
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = futures_util::future::join_all(readers), if !equipment.places.is_empty() => {}
+            // The runner has the other end, so it is never gone.
+            _ = changes.changed() => {}
         }
-    });
-    futures_util::future::join_all(readers).await;
+    }
+}
+
+/// Reads one inventory again and again.
+async fn read(runner: &Runner, results: &mpsc::Sender<Outcome>, name: &str, every: Duration) {
+    loop {
+        let healthy = runner.read_inventory(name, DEADLINE).await;
+        // The loop drains this queue to its end before it stops.
+        let _ = results.send(Outcome::InventoryRead).await;
+        tokio::time::sleep(if healthy { every } else { PAUSE.min(every) }).await;
+    }
 }

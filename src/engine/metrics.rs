@@ -45,6 +45,11 @@ struct ChannelLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
 }
@@ -69,6 +74,8 @@ pub(super) struct Metrics {
     notifications: Family<ChannelLabels, Counter>,
     queue: Gauge,
     fsyncs: Counter,
+    reloads: Family<OutcomeLabels, Counter>,
+    reload_successful: Gauge,
     journal: Arc<JournalGauges>,
 }
 
@@ -90,6 +97,8 @@ impl Metrics {
             notifications: Family::default(),
             queue: Gauge::default(),
             fsyncs: Counter::default(),
+            reloads: Family::default(),
+            reload_successful: Gauge::default(),
             journal,
             registry: Registry::default(),
         };
@@ -115,6 +124,13 @@ impl Metrics {
             "Transactions and blobs made durable, an fsync each",
             metrics.fsyncs.clone(),
         );
+        registry.register("config_reloads", "Changed configurations, by outcome", metrics.reloads.clone());
+        registry.register(
+            "config_last_reload_successful",
+            "Whether the last changed configuration is in force (1) or was refused (0)",
+            metrics.reload_successful.clone(),
+        );
+        metrics.reload_successful.set(1);
         metrics.registry = registry;
         metrics
     }
@@ -126,6 +142,12 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+
+    pub(super) fn reloaded(&self, successful: bool) {
+        let outcome = if successful { "applied" } else { "refused" };
+        self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.reload_successful.set(i64::from(successful));
     }
 
     pub(super) fn webhook_refused(&self, reason: &'static str) {

@@ -34,14 +34,13 @@ mod world;
 pub use answer::{Accepted, Degraded, EngineError, Identity, KillSwitch, Page, Readiness, RejectedAlert};
 pub use handle::Engine;
 pub use needed::Needed;
-pub use place::{Place, Places};
+pub use place::{Equipment, Place, Places};
 
 pub use crate::journal::IncidentFilter;
 
 use crate::config::{Config, Sources};
-use crate::domain::{Redactor, Timestamp};
+use crate::domain::Timestamp;
 use crate::journal::{Journal, JournalError, JournalGauges};
-use crate::notify::Notifier;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -69,12 +68,8 @@ pub struct Parts {
     pub journal: Arc<dyn Journal>,
     /// What the journal counts.
     pub gauges: Arc<JournalGauges>,
-    /// Where steps run.
-    pub places: Places,
-    /// Channels to people.
-    pub notifiers: Vec<Arc<dyn Notifier>>,
-    /// Knows the configuration's secrets.
-    pub redactor: Redactor,
+    /// What effects are carried out with.
+    pub equipment: Equipment,
     /// How long effects may take to end at shutdown.
     pub drain: Duration,
 }
@@ -91,7 +86,7 @@ pub async fn build(
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let (results, outcomes) = mpsc::channel(RESULTS);
     let shared = Arc::new(shared::Shared::new(parts.config.clone(), metrics::Metrics::new(parts.gauges)));
-    let runner = Arc::new(runner::Runner::new(parts.places, parts.notifiers, parts.redactor, shared.clone()));
+    let runner = Arc::new(runner::Runner::new(parts.equipment, shared.clone()));
     inventory::first(&runner).await;
     let recovered = recover::recover(parts.journal.as_ref(), &shared, &parts.load).await?;
     let engine = Engine { commands, shared: shared.clone(), journal: parts.journal.clone() };

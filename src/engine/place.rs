@@ -1,8 +1,21 @@
-//! Environments as the engine sees them: where they are, and which executor serves which calls there.
+//! Environments as the engine sees them: where they are, and which executor serves which calls there. A reload exchanges
+//! them all at once; what is under way ends with those that it began with.
 
-use crate::domain::EnvironmentKind;
+use crate::domain::{EnvironmentKind, Redactor};
 use crate::execute::{Environment, ExecuteError, Executor, alertmanager::Alertmanager};
+use crate::notify::Notifier;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// What effects are carried out with: it follows from the configuration in force.
+#[derive(Clone)]
+pub struct Equipment {
+    /// Where steps run.
+    pub places: Places,
+    /// Channels to people.
+    pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// Knows the configuration's secrets.
+    pub redactor: Redactor,
+}
 
 /// Environments by name.
 pub type Places = BTreeMap<String, Place>;
@@ -27,12 +40,12 @@ impl Place {
     ///
     /// # Errors
     /// Nothing serves it, because it is not configured for this environment.
-    pub fn executor(&self, family: &str, call: &str) -> Result<&dyn Executor, ExecuteError> {
+    pub fn executor(&self, family: &str, call: &str) -> Result<Arc<dyn Executor>, ExecuteError> {
         if self.environment.families().contains(&family) {
-            return Ok(self.environment.as_ref());
+            return Ok(self.environment.clone());
         }
         let found = self.executors.iter().find(|executor| executor.families().contains(&family));
-        found.map(AsRef::as_ref).ok_or_else(|| {
+        found.cloned().ok_or_else(|| {
             ExecuteError::permanent(
                 call,
                 format!("no {family} is configured for this environment; see environments.yml"),

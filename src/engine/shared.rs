@@ -20,6 +20,8 @@ pub(super) struct Shared {
     incidents: RwLock<BTreeMap<IncidentId, Arc<Incident>>>,
     inventories: RwLock<Arc<Inventories>>,
     config: RwLock<Arc<Config>>,
+    /// When and that the last changed configuration was refused.
+    refused: RwLock<Option<String>>,
     kill_switch: RwLock<KillSwitch>,
     /// Read by senders immediately before each native call.
     stopped: AtomicBool,
@@ -35,6 +37,7 @@ impl Shared {
             incidents: RwLock::default(),
             inventories: RwLock::new(Arc::new(inventories)),
             config: RwLock::new(config),
+            refused: RwLock::default(),
             kill_switch: RwLock::default(),
             stopped: AtomicBool::new(false),
             feed: broadcast::channel(FEED).0,
@@ -65,21 +68,40 @@ impl Shared {
 
     pub(super) fn put_inventory(&self, environment: &str, inventory: Inventory) {
         let mut inventories = write(&self.inventories);
-        Arc::make_mut(&mut inventories).insert(environment.to_owned(), inventory);
+        // One that a reload has removed meanwhile does not come back.
+        if let Some(known) = Arc::make_mut(&mut inventories).get_mut(environment) {
+            *known = inventory;
+        }
     }
 
     /// Notes that an environment could not be read; what was seen last stays.
     pub(super) fn inventory_failed(&self, environment: &str, problem: &str) {
         let mut inventories = write(&self.inventories);
-        Arc::make_mut(&mut inventories).entry(environment.to_owned()).or_default().stale = Some(problem.to_owned());
+        if let Some(known) = Arc::make_mut(&mut inventories).get_mut(environment) {
+            known.stale = Some(problem.to_owned());
+        }
     }
 
     pub(super) fn config(&self) -> Arc<Config> {
         read(&self.config).clone()
     }
 
-    pub(super) fn put_config(&self, config: Arc<Config>) {
+    /// Puts a configuration in force, with what is seen in environments that are new or others than before.
+    pub(super) fn put_config(&self, config: Arc<Config>, mut seen: Inventories) {
+        let before = self.inventories();
+        let known = |name: &String| before.get(name).cloned().unwrap_or_default();
+        let names = config.environments.keys();
+        let inventories = names.map(|name| (name.clone(), seen.remove(name).unwrap_or_else(|| known(name)))).collect();
+        *write(&self.inventories) = Arc::new(inventories);
         *write(&self.config) = config;
+        *write(&self.refused) = None;
+        self.metrics.reloaded(true);
+    }
+
+    /// Takes note of a configuration that is not put in force.
+    pub(super) fn refuse_config(&self, why: String) {
+        *write(&self.refused) = Some(why);
+        self.metrics.reloaded(false);
     }
 
     pub(super) fn kill_switch(&self) -> KillSwitch {
@@ -112,17 +134,17 @@ impl Shared {
 
     pub(super) fn degraded(&self) -> Vec<Degraded> {
         let inventories = self.inventories();
-        inventories
-            .iter()
-            .filter_map(|(name, inventory)| {
-                let problem = match (&inventory.stale, inventory.read_at) {
-                    (Some(problem), _) => problem.clone(),
-                    (None, None) => "not read yet".to_owned(),
-                    (None, Some(_)) => return None,
-                };
-                Some(Degraded { dependency: format!("environment {name}"), problem })
-            })
-            .collect()
+        let refused = read(&self.refused).clone();
+        let refused = refused.map(|problem| Degraded { dependency: "configuration".into(), problem });
+        let environments = inventories.iter().filter_map(|(name, inventory)| {
+            let problem = match (&inventory.stale, inventory.read_at) {
+                (Some(problem), _) => problem.clone(),
+                (None, None) => "not read yet".to_owned(),
+                (None, Some(_)) => return None,
+            };
+            Some(Degraded { dependency: format!("environment {name}"), problem })
+        });
+        refused.into_iter().chain(environments).collect()
     }
 
     pub(super) fn metrics_text(&self) -> String {

@@ -61,7 +61,7 @@ fn alertmanagers(runner: &Runner, sender: &str) -> Result<Vec<Arc<Alertmanager>>
         .filter_map(|one| one.external_url.as_deref())
         .map(|url| Alertmanager::new(url, None, DEADLINE).map(Arc::new))
         .collect::<Result<_, _>>()?;
-    let elsewhere = || runner.places().values().filter_map(|place| place.alertmanager.clone()).collect();
+    let elsewhere = || runner.equipment().places.values().filter_map(|place| place.alertmanager.clone()).collect();
     Ok(if own.is_empty() { elsewhere() } else { own })
 }
 

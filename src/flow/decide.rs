@@ -33,6 +33,9 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     if let Some(events) = expired(incident, snapshot) {
         return Next::Append(events);
     }
+    if let Some(next) = homeless(incident, snapshot) {
+        return next;
+    }
     if incident.taken_over_by.is_some() {
         return Next::Wait { effects: Vec::new(), wakes_at: next_expiry(incident) };
     }
@@ -78,6 +81,31 @@ fn in_doubt(incident: &Incident, snapshot: &Snapshot<'_>) -> Vec<Effect> {
         }
     }
     effects
+}
+
+/// The incident's environment is not configured any more: people are told, and nothing is read or done. Should it be
+/// configured again, the incident goes on.
+fn homeless(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
+    let name = &incident.environment;
+    if snapshot.current.environments.contains_key(name) {
+        return None;
+    }
+    let reason = format!(
+        "environment '{name}' is not configured any more: nothing is read or done there; close the incident, or configure \
+         the environment again"
+    );
+    let open = |state| matches!(state, ApprovalState::Pending | ApprovalState::Approved);
+    let approvals = incident.approvals.iter().filter(|approval| open(approval.state));
+    let mut events: Vec<EventBody> = approvals
+        .map(|approval| EventBody::ApprovalVoided {
+            approval: approval.id.clone(),
+            reason: format!("environment '{name}' is not configured any more"),
+        })
+        .collect();
+    if incident.escalated.as_ref() != Some(&reason) {
+        events.push(EventBody::IncidentEscalated { reason });
+    }
+    Some(if events.is_empty() { Next::idle() } else { Next::Append(events) })
 }
 
 fn expired(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Vec<EventBody>> {

@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use crate::config::*;
     use crate::domain::{ByteSize, Digest, Redactor, TimeSpan};
-    use crate::engine::{self, Parts};
+    use crate::engine::{self, Equipment, Parts};
     use crate::journal::sqlite::SqliteJournal;
     use axum::{
         body::{Body, to_bytes},
@@ -235,9 +235,7 @@ mod tests {
             load: Box::new(|_| None),
             gauges: journal.gauges(),
             journal: Arc::new(journal),
-            places: BTreeMap::new(),
-            notifiers: Vec::new(),
-            redactor: Redactor::default(),
+            equipment: Equipment { places: BTreeMap::new(), notifiers: Vec::new(), redactor: Redactor::default() },
             drain: Duration::from_secs(1),
         };
         let (engine, work) = engine::build(parts, stop.clone()).await.unwrap();

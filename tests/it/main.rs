@@ -16,6 +16,7 @@ mod packaging;
 mod page;
 mod process_executor;
 mod prometheus_alertmanager;
+mod reload;
 mod runbooks;
 mod support;
 mod tidy;

@@ -88,7 +88,7 @@ impl Runner {
             Ok(Err(ExecuteError::Unknown { problem, .. })) => CallOutcome::Unknown { error: problem },
             Ok(Err(error)) => {
                 let transient = matches!(error, ExecuteError::Transient { .. });
-                not_done(self.redactor.text(&error.to_string()), transient)
+                not_done(self.equipment().redactor.text(&error.to_string()), transient)
             }
             Err(_) => CallOutcome::Unknown { error: format!("{name} did not answer within {} s", deadline.as_secs()) },
         }

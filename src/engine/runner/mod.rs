@@ -22,18 +22,17 @@ mod tell;
 mod verify;
 
 use super::inbox::{EffectResult, Outcome};
-use super::place::{Place, Places};
+use super::place::{Equipment, Place};
 use super::shared::Shared;
 use super::{commands, now};
 use crate::config::Config;
-use crate::domain::{EnvironmentKind, EventBody, Incident, Redactor, Service, StepId, StepRecord};
+use crate::domain::{EnvironmentKind, EventBody, Incident, Service, StepId, StepRecord};
 use crate::flow::Effect;
 use crate::gate::Cleared;
-use crate::notify::Notifier;
 use failure::Failure;
 use futures_util::FutureExt;
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, watch};
 
 /// How long an environment has to answer when it is asked whether it is there at all.
 const AWAY: Duration = Duration::from_secs(5);
@@ -50,19 +49,16 @@ pub(super) struct Job {
 /// What effects are carried out with.
 pub(super) struct Runner {
     process: String,
-    places: Places,
-    notifiers: BTreeMap<String, Arc<dyn Notifier>>,
-    redactor: Redactor,
+    /// Exchanged whole by a reload.
+    equipment: watch::Sender<Arc<Equipment>>,
     shared: Arc<Shared>,
 }
 
 impl Runner {
-    pub fn new(places: Places, notifiers: Vec<Arc<dyn Notifier>>, redactor: Redactor, shared: Arc<Shared>) -> Self {
+    pub fn new(equipment: Equipment, shared: Arc<Shared>) -> Self {
         Self {
             process: format!("{:016x}", u64::from_be_bytes(commands::random())),
-            places,
-            notifiers: notifiers.into_iter().map(|notifier| (notifier.channel().to_owned(), notifier)).collect(),
-            redactor,
+            equipment: watch::Sender::new(Arc::new(equipment)),
             shared,
         }
     }
@@ -74,7 +70,7 @@ impl Runner {
 
     /// Kind of an environment; one that is gone from the configuration counts as processes, where nothing runs.
     pub fn kind(&self, environment: &str) -> EnvironmentKind {
-        self.places.get(environment).map_or(EnvironmentKind::Process, |place| place.kind)
+        self.equipment().places.get(environment).map_or(EnvironmentKind::Process, |place| place.kind)
     }
 
     /// The configuration in force.
@@ -82,14 +78,24 @@ impl Runner {
         self.shared.config()
     }
 
-    /// All environments.
-    pub fn places(&self) -> &Places {
-        &self.places
+    /// What there is to work with now.
+    pub fn equipment(&self) -> Arc<Equipment> {
+        self.equipment.borrow().clone()
+    }
+
+    /// Whoever follows the environments hears of their exchange.
+    pub fn follow(&self) -> watch::Receiver<Arc<Equipment>> {
+        self.equipment.subscribe()
+    }
+
+    /// Exchanges what there is to work with.
+    pub fn equip(&self, equipment: Equipment) {
+        self.equipment.send_replace(Arc::new(equipment));
     }
 
     /// Reads an environment's services anew; whether that worked.
     pub async fn read_inventory(&self, environment: &str, deadline: Duration) -> bool {
-        let Some(place) = self.places.get(environment) else { return false };
+        let Some(place) = self.equipment().places.get(environment).cloned() else { return false };
         let problem = match tokio::time::timeout(deadline, place.environment.inventory()).await {
             Ok(Ok(mut inventory)) => {
                 inventory.read_at.get_or_insert_with(now);
@@ -138,17 +144,16 @@ impl Runner {
         }
     }
 
-    fn place(&self, job: &Job) -> Result<&Place, Failure> {
+    fn place(&self, job: &Job) -> Result<Place, Failure> {
         let name = &job.incident.environment;
-        self.places
-            .get(name)
-            .ok_or_else(|| Failure::permanent(format!("environment {name} is not configured any more")))
+        let found = self.equipment().places.get(name).cloned();
+        found.ok_or_else(|| Failure::permanent(format!("environment {name} is not configured any more")))
     }
 
     /// Whether the environment does not answer at all now.
     async fn is_away(&self, job: &Job) -> bool {
         let name = &job.incident.environment;
-        self.places.contains_key(name) && !self.read_inventory(name, AWAY).await
+        self.equipment().places.contains_key(name) && !self.read_inventory(name, AWAY).await
     }
 
     /// The target as the inventory has it now; a nameless service for an operation on the environment.

@@ -74,7 +74,7 @@ impl Runner {
             binding,
             risk,
             before,
-            diff: diff.iter().map(|line| self.redactor.text(line).into_owned()).collect(),
+            diff: diff.iter().map(|line| self.equipment().redactor.text(line).into_owned()).collect(),
         }))
     }
 
@@ -88,7 +88,7 @@ impl Runner {
 
     pub(super) fn redacted(&self, values: Values) -> Values {
         let mut value = Value::Object(values);
-        self.redactor.value(&mut value);
+        self.equipment().redactor.value(&mut value);
         match value {
             Value::Object(values) => values,
             _ => Values::new(),

@@ -92,11 +92,11 @@ impl Runner {
         };
         let mut commands = Vec::new();
         while let Some(call) = plan.next_call()? {
-            commands.push(clean_text(&self.redactor.text(&call.command()), LONGEST_TEXT));
+            commands.push(clean_text(&self.equipment().redactor.text(&call.command()), LONGEST_TEXT));
             plan.record(self.read(job, &call).await?);
         }
         let mut facts = Value::Object(plan.finish()?);
-        self.redactor.value(&mut facts);
+        self.equipment().redactor.value(&mut facts);
         clean(&mut facts);
         match facts {
             Value::Object(facts) => Ok(Reading { facts, commands }),

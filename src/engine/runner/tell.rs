@@ -22,8 +22,9 @@ impl Runner {
     }
 
     async fn told(&self, job: &Job, subject: &str, channel: &str) -> Result<(), String> {
-        let notifier =
-            self.notifiers.get(channel).ok_or("the channel is not configured any more; restart to add one")?;
+        let equipment = self.equipment();
+        let found = equipment.notifiers.iter().find(|notifier| notifier.channel() == channel);
+        let notifier = found.ok_or("the channel is not configured any more")?;
         let config = self.shared.config();
         let message = flow::message(&job.incident, subject, config.platform.public_url.as_deref());
         let mut attempt = 1;

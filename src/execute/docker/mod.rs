@@ -89,8 +89,9 @@ struct Shared {
     config: DockerConfig,
     engine: Engine,
     prober: Prober,
-    events: Mutex<EventLog>,
-    snapshots: tokio::sync::Mutex<Snapshots>,
+    events: Arc<Mutex<EventLog>>,
+    /// One record for all that work on the environment, also while a reload exchanges them.
+    snapshots: Arc<tokio::sync::Mutex<Snapshots>>,
 }
 
 /// Sets an environment up. The engine need not answer yet; [`Watcher`] waits for it.
@@ -109,14 +110,32 @@ pub async fn build(config: DockerConfig) -> Result<(DockerEnvironment, Watcher),
         config,
         engine,
         prober,
-        events: Mutex::default(),
-        snapshots: tokio::sync::Mutex::new(snapshots),
+        events: Arc::default(),
+        snapshots: Arc::new(tokio::sync::Mutex::new(snapshots)),
     });
     let built = DockerEnvironment { shared };
     Ok((built.clone(), Watcher::new(built)))
 }
 
 impl DockerEnvironment {
+    /// The same environment with another configuration. What still works with the old one shares its record with it.
+    ///
+    /// # Errors
+    /// The address or a certificate is wrong.
+    pub fn renewed(&self, config: DockerConfig) -> Result<(Self, Watcher), BuildError> {
+        let environment = config.name.clone();
+        let failed = |source| BuildError::Connect { environment: environment.clone(), source };
+        let before = &self.shared;
+        let engine = Engine::connect(&config.connection).map_err(failed)?;
+        let prober = Prober::new().map_err(|error| failed(ConnectError::Client(error.to_string())))?;
+        // Another engine has other events.
+        let same = config.connection == before.config.connection;
+        let events = if same { before.events.clone() } else { Arc::default() };
+        let shared = Shared { config, engine, prober, events, snapshots: before.snapshots.clone() };
+        let renewed = Self { shared: Arc::new(shared) };
+        Ok((renewed.clone(), Watcher::new(renewed)))
+    }
+
     /// Whether the engine answers.
     pub async fn answers(&self) -> bool {
         self.ping().await.is_ok()

@@ -4,6 +4,7 @@ use super::{
     Inner, ProcessConfig, control, effective,
     service::{Managed, blocking},
     snapshot::Snapshot,
+    undeclared,
 };
 use crate::{
     execute::probe::Prober,
@@ -37,22 +38,40 @@ enum Found {
     Settled,
 }
 
-pub(super) async fn boot(config: ProcessConfig, prober: Prober) -> io::Result<Inner> {
+/// Makes everything ready; nothing is started.
+pub(super) fn prepare(config: ProcessConfig, prober: Prober, before: Option<&Inner>) -> io::Result<Inner> {
     DirBuilder::new().recursive(true).mode(0o700).create(&config.state)?;
     let state = config.state.canonicalize()?;
     let config = ProcessConfig { state, ..config };
+    let mut retired: BTreeMap<String, Arc<Managed>> =
+        before.into_iter().flat_map(|inner| inner.retired.iter().chain(&inner.services)).map(owned).collect();
     let mut services = BTreeMap::new();
     for (name, declared) in config.services.iter().filter(|(_, declared)| !declared.argv.is_empty()) {
         check_name(name)?;
-        let folder = ServiceFolder::new(&config.state, name);
-        services.insert(name.clone(), Arc::new(Managed::new(name, declared.clone(), folder)));
+        let managed = match retired.remove(name) {
+            Some(known) if known.declared == *declared => known,
+            Some(known) => Arc::new(known.renewed(declared.clone())),
+            None => Arc::new(Managed::new(name, declared.clone(), ServiceFolder::new(&config.state, name))),
+        };
+        services.insert(name.clone(), managed);
     }
-    for managed in in_order(&services) {
-        if let Err(error) = boot_service(&config, managed).await {
+    Ok(Inner { config, services, retired, prober })
+}
+
+fn owned((name, managed): (&String, &Arc<Managed>)) -> (String, Arc<Managed>) {
+    (name.clone(), managed.clone())
+}
+
+/// Adopts what runs and starts what should. A service that does not start is no error here.
+pub(super) async fn begin(inner: &Inner) {
+    let config = &inner.config;
+    for managed in in_order(&inner.services) {
+        let _acting = managed.acting.lock().await;
+        if let Err(error) = boot_service(config, managed).await {
             tracing::error!(service = managed.name, environment = config.name, %error, "the service cannot be started");
         }
     }
-    Ok(Inner { config, services, prober })
+    undeclared::tell(config, &inner.services).await;
 }
 
 /// Dependencies first; among a circle of them, by name.
@@ -73,9 +92,17 @@ pub(super) fn in_order(services: &BTreeMap<String, Arc<Managed>>) -> Vec<&Arc<Ma
 async fn boot_service(config: &ProcessConfig, managed: &Arc<Managed>) -> Result<(), String> {
     let text = |error: crate::execute::ExecuteError| error.to_string();
     let instances = blocking("process.start", managed, |managed| {
-        effective::take_over_declaration(managed)?;
+        let taken_over = effective::take_over_declaration(managed)?;
         effective::note_changes(managed)?;
-        Snapshot::all(managed)
+        let instances = Snapshot::all(managed)?;
+        let runs = instances.iter().any(|instance| instance.main.is_some());
+        if taken_over && runs {
+            tracing::info!(
+                service = managed.name,
+                "its declaration is another; what runs goes on as it was started, until the service is restarted"
+            );
+        }
+        Ok(instances)
     })
     .await
     .map_err(text)?;

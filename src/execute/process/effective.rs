@@ -72,16 +72,18 @@ pub(super) fn comparable(launch: &Launch) -> Configuration {
     }
 }
 
-/// Takes a declaration over that is new since the last time. What runs goes on as it is until it is started again.
-pub(super) fn take_over_declaration(managed: &Managed) -> io::Result<()> {
+/// Takes a declaration over that is new since the last time; whether it was. What runs goes on as it is until it is
+/// started again.
+pub(super) fn take_over_declaration(managed: &Managed) -> io::Result<bool> {
     let declared = managed.declared_launch();
     let digest = declared.digest();
     let known: Option<Digest> = read_json(&file(managed, "declared.json"))?;
     if known.as_ref() == Some(&digest) && managed.folder.launch()?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     managed.folder.set_launch(&declared)?;
-    write_json(&file(managed, "declared.json"), &digest, true)
+    write_json(&file(managed, "declared.json"), &digest, true)?;
+    Ok(true)
 }
 
 /// Notes a change since the last time, whoever made it.

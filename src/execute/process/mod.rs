@@ -31,6 +31,7 @@ mod service;
 mod settings;
 mod snapshot;
 mod status;
+mod undeclared;
 
 pub use keep::ProcessTask;
 
@@ -93,6 +94,8 @@ pub struct ProcessEnvironment {
 struct Inner {
     config: ProcessConfig,
     services: BTreeMap<String, Arc<Managed>>,
+    /// Services of configurations before this one; they may be declared again.
+    retired: BTreeMap<String, Arc<Managed>>,
     prober: Prober,
 }
 
@@ -102,10 +105,35 @@ impl ProcessEnvironment {
     /// # Errors
     /// The state folder cannot be used. A service that does not start is no error: that is what the environment is for.
     pub async fn build(config: ProcessConfig) -> io::Result<(Self, ProcessTask)> {
+        let environment = Self::prepare(config, None)?;
+        environment.begin().await;
+        Ok((environment.clone(), environment.task()))
+    }
+
+    /// Makes everything ready and starts nothing. With what was there `before`, the same environment with another
+    /// configuration: what still works with the old one acts on no service at the same time.
+    ///
+    /// # Errors
+    /// The state folder cannot be used, or a service has a name that no folder can have.
+    pub fn prepare(config: ProcessConfig, before: Option<&Self>) -> io::Result<Self> {
         let prober = Prober::new().map_err(io::Error::other)?;
-        let inner = boot::boot(config, prober).await?;
-        let environment = Self { inner: Arc::new(inner) };
-        Ok((environment.clone(), ProcessTask::of(environment)))
+        let inner = boot::prepare(config, prober, before.map(|before| before.inner.as_ref()))?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Adopts what runs, starts what should, and says what runs although nothing declares it.
+    pub async fn begin(&self) {
+        boot::begin(&self.inner).await;
+    }
+
+    /// Says what runs, and goes on running, when the environment is not configured any more.
+    pub async fn leave(&self) {
+        undeclared::tell(&self.inner.config, &BTreeMap::new()).await;
+    }
+
+    /// The task that keeps it so.
+    pub fn task(&self) -> ProcessTask {
+        ProcessTask::of(self.clone())
     }
 
     fn managed(&self, call: &str, name: &str) -> Result<&Arc<Managed>, ExecuteError> {

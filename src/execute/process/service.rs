@@ -22,7 +22,7 @@ pub(super) struct Managed {
     pub(super) declared: ServiceConfig,
     pub(super) folder: ServiceFolder,
     /// One action at a time: each reads an order, changes it and waits for the shim.
-    pub(super) acting: tokio::sync::Mutex<()>,
+    pub(super) acting: Arc<tokio::sync::Mutex<()>>,
     observed: Mutex<Observed>,
 }
 
@@ -40,7 +40,12 @@ pub(super) struct Observed {
 impl Managed {
     pub(super) fn new(name: &str, declared: ServiceConfig, folder: ServiceFolder) -> Self {
         let observed = Mutex::default();
-        Self { name: name.to_owned(), declared, folder, acting: tokio::sync::Mutex::default(), observed }
+        Self { name: name.to_owned(), declared, folder, acting: Arc::default(), observed }
+    }
+
+    /// The same service under another declaration: still one action at a time.
+    pub(super) fn renewed(&self, declared: ServiceConfig) -> Self {
+        Self { acting: self.acting.clone(), ..Self::new(&self.name, declared, self.folder.clone()) }
     }
 
     /// A plain value under a lock that is never held over an await; a poisoned one is still whole.

@@ -34,6 +34,29 @@ fn reading_steps_wait_for_those_of_other_incidents() {
 }
 
 #[test]
+fn where_the_environment_is_gone_the_incident_says_so_and_nothing_acts() {
+    let mut world = killed();
+    world.settle();
+    let local = world.config.environments.remove("local").unwrap();
+    world.settle();
+    assert_eq!(world.incident.approvals[0].state, ApprovalState::Voided);
+    assert!(world.incident.escalated.as_ref().unwrap().contains("'local' is not configured any more"));
+    let events = world.events.len();
+    world.settle();
+    assert_eq!((world.events.len(), world.sent.len()), (events, 0), "it is said once");
+
+    // It is there again: the incident asks anew.
+    world.config.environments.insert("local".into(), local);
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    assert_eq!(
+        (world.sent.as_slice(), world.incident.verdict),
+        (["api &".to_owned()].as_slice(), Some(Verdict::Resolved))
+    );
+}
+
+#[test]
 fn a_denied_remedy_is_never_sent_nor_asked_again() {
     let mut world = killed();
     world.settle();

@@ -64,6 +64,13 @@ impl Daemon {
         daemon
     }
 
+    /// Writes another configuration and tells it to take that.
+    pub fn reload(&self, settings: &Settings) {
+        write_settings(self.folder.path(), settings.port.unwrap_or(self.port), settings);
+        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).expect("a process");
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("a signal");
+    }
+
     fn await_ready(&mut self) {
         let log = self.log();
         let child = &mut self.child;
