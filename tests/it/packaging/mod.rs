@@ -147,23 +147,33 @@ fn runs_as_nobody(container: &str) {
     assert!(effective.ends_with("0000000000000000"), "{effective}");
 }
 
-/// The release build, taken out of the image, on this machine: from start to ready, and its memory a little later.
+/// How long an idle daemon may take from its start to ready, and how much memory it may have.
+const READY: Duration = Duration::from_millis(200);
+const RESIDENT: u64 = 40 << 20;
+
+/// The release build, taken out of the image, on this machine. Of several starts the best counts: what disturbs a start
+/// from outside only makes it longer.
 fn starts_fast_and_stays_small(container: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let binary = folder.path().join("oncalld");
     docker_ok(&["cp", &format!("{container}:/usr/local/bin/oncalld"), &binary.to_string_lossy()]);
     let settings = Settings::of(json!({"here": {"kind": "process"}}));
-    let start = Instant::now();
-    let daemon = Daemon::start_binary(&binary, &settings);
-    let ready = start.elapsed();
-    std::thread::sleep(Duration::from_secs(2));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a running daemon");
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default().trim().to_owned();
-    let kib: u64 = resident.trim_end_matches(" kB").parse().expect("a number");
-    println!("ready after {} ms, {} MiB resident", ready.as_millis(), kib >> 10);
-    // The promise is 200 ms on an idle machine; a machine that builds images besides may take longer.
-    assert!(ready < Duration::from_secs(2), "ready after {ready:?}");
-    assert!(kib < 40 << 10, "{resident} resident");
+    let starts = (0..5).map(|_| {
+        let daemon = Daemon::start_binary(&binary, &settings);
+        std::thread::sleep(Duration::from_secs(2));
+        (daemon.ready_after, resident(daemon.pid()))
+    });
+    let starts: Vec<(Duration, u64)> = starts.collect();
+    println!("from start to ready, and resident bytes two seconds later: {starts:?}");
+    assert!(starts.iter().any(|(ready, _)| *ready < READY), "{starts:?}");
+    assert!(starts.iter().all(|(_, resident)| *resident < RESIDENT), "{starts:?}");
+}
+
+/// Resident memory of a process in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 
 fn refuses_strangers(stack: &Stack) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The binary under test.
@@ -44,6 +44,8 @@ pub struct Daemon {
     port: u16,
     /// Its API.
     pub http: Http,
+    /// Time from its start until `/ready` answered 200.
+    pub ready_after: Duration,
 }
 
 impl Daemon {
@@ -57,9 +59,13 @@ impl Daemon {
         let folder = tempfile::Builder::new().prefix("oncalld-test").tempdir().expect("a temporary folder");
         let port = settings.port.unwrap_or_else(free_port);
         write_settings(folder.path(), port, settings);
+        let http = Http::to(port, None);
+        let start = Instant::now();
         let child = spawn(binary, folder.path());
-        let mut daemon = Self { child, binary: binary.to_owned(), folder, port, http: Http::to(port, None) };
+        let mut daemon =
+            Self { child, binary: binary.to_owned(), folder, port, http, ready_after: Duration::default() };
         daemon.await_ready();
+        daemon.ready_after = start.elapsed();
         daemon.await_inventory();
         daemon
     }
