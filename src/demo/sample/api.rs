@@ -45,10 +45,9 @@ impl Api {
     fn handle(self: &Arc<Self>, stream: &TcpStream) -> io::Result<()> {
         let request = http::request(stream)?;
         if request == "POST /fault/hang" {
-            http::answer(stream, 202, "a transaction begins")?;
             let api = self.clone();
             thread::spawn(move || api.deadlock());
-            return Ok(());
+            return http::answer(stream, 202, "a transaction begins");
         }
         let mut served = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         *served += 1;
@@ -65,9 +64,8 @@ impl Api {
             other => match other.strip_prefix("POST /fault/backlog/").and_then(|mib| mib.parse().ok()) {
                 Some(mib) => {
                     self.ask_cache(&format!("SET backlog {mib}"))?;
-                    http::answer(stream, 202, "it is worked off")?;
                     self.work_off(mib);
-                    Ok(())
+                    http::answer(stream, 202, "it is worked off")
                 }
                 None => http::answer(stream, 404, "no such page"),
             },

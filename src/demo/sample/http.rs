@@ -22,14 +22,14 @@ pub(super) fn request(stream: &TcpStream) -> io::Result<String> {
     Ok(format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default()))
 }
 
-/// Answers.
+/// Answers, in one piece: a client may leave once it has read the first line.
 pub(super) fn answer(mut stream: &TcpStream, status: u16, body: &str) -> io::Result<()> {
     let reason = if status < 400 { "OK" } else { "Unavailable" };
     let length = body.len() + 1;
-    write!(
-        stream,
+    let answer = format!(
         "HTTP/1.1 {status} {reason}\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}\n"
-    )
+    );
+    stream.write_all(answer.as_bytes())
 }
 
 /// Asks another service; gives the status.
