@@ -78,6 +78,8 @@ pub struct Verify {
     pub with: Template,
     /// Sees `evidence` (the looking operation's result), `before` (status) and the parameters.
     pub expect: Expression,
+    /// The same for people, as half a sentence: `it is ready and was started anew`. Sees `before` and the parameters.
+    pub says: Option<Template>,
     /// How long it has to hold.
     pub soak: TimeSpan,
     /// How long it may take until it holds.

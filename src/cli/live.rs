@@ -196,8 +196,9 @@ impl Feed {
             EventBody::ApprovalVoided { approval, reason } => {
                 line("voided", Tone::Warning, format!("{approval}: {}", one_line(reason)))
             }
-            EventBody::CallIntended { undo, call, .. } => {
-                line(if *undo { "undo" } else { "run" }, Tone::Strong, format!("$ {}", one_line(&call.command())))
+            EventBody::CallIntended { undo, .. } => {
+                let command = body.command().unwrap_or_default();
+                line(if *undo { "undo" } else { "run" }, Tone::Strong, format!("$ {}", one_line(&command)))
             }
             EventBody::CallFinished { step, outcome, probed, .. } => {
                 let (tone, text) = match outcome {

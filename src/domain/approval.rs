@@ -12,6 +12,31 @@ pub struct PreparedCall {
     pub call: ActCall,
     /// What takes it back, if anything does.
     pub undo: Option<ActCall>,
+    /// What a person would type here and now; where it is empty, the call's own words serve. It is for reading: neither
+    /// digest nor drift looks at it, for a pid may be another one by the time that people have decided.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
+    /// The same of what takes it back.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub undo_command: String,
+}
+
+impl PreparedCall {
+    /// A call in its own words.
+    pub fn new(call: ActCall, undo: Option<ActCall>) -> Self {
+        Self { call, undo, command: String::new(), undo_command: String::new() }
+    }
+
+    /// What a person would type.
+    pub fn command(&self) -> String {
+        if self.command.is_empty() { self.call.command() } else { self.command.clone() }
+    }
+
+    /// What a person would type to take it back; none if nothing does.
+    pub fn undo_command(&self) -> Option<String> {
+        let undo = self.undo.as_ref()?;
+        Some(if self.undo_command.is_empty() { undo.command() } else { self.undo_command.clone() })
+    }
 }
 
 /// What an approval is about. Its digest covers all of it: any change voids the approval.
@@ -36,17 +61,23 @@ pub struct Binding {
 impl Binding {
     /// The digest that an approver echoes.
     pub fn digest(&self) -> Digest {
-        Digest::of_json(self)
+        Digest::of_json(&self.essence())
+    }
+
+    /// What it is about, without the words for people.
+    pub fn essence(&self) -> Self {
+        let calls = self.calls.iter().map(|prepared| PreparedCall::new(prepared.call.clone(), prepared.undo.clone()));
+        Self { calls: calls.collect(), ..self.clone() }
     }
 
     /// What a person would type, a line a call.
     pub fn commands(&self) -> Vec<String> {
-        self.calls.iter().map(|prepared| prepared.call.command()).collect()
+        self.calls.iter().map(PreparedCall::command).collect()
     }
 
     /// What a person would type to take it back, last call first.
     pub fn undo_commands(&self) -> Vec<String> {
-        self.calls.iter().rev().filter_map(|prepared| prepared.undo.as_ref()).map(ActCall::command).collect()
+        self.calls.iter().rev().filter_map(PreparedCall::undo_command).collect()
     }
 }
 

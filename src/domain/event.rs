@@ -283,6 +283,9 @@ pub enum EventBody {
         undo: bool,
         /// Exactly what is sent.
         call: ActCall,
+        /// What a person would type, as it was shown; where it is empty, the call's own words serve.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        command: String,
         /// The process that may send it; another one may only probe.
         process: String,
         /// The approval that allowed it.
@@ -313,8 +316,11 @@ pub enum EventBody {
         held: bool,
         /// What an independent signal, sampled after the action, says; none where there is none.
         independent: Option<bool>,
-        /// In words.
+        /// In words: what was expected, and what was seen.
         detail: String,
+        /// The operation's own criterion, as the catalogue has it; none where it declares none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        criterion: Option<String>,
         /// The last sample.
         evidence: Option<Evidence>,
     },
@@ -432,6 +438,16 @@ impl GateDecision {
 }
 
 impl EventBody {
+    /// What is sent or asked for, as a person would type it.
+    pub fn command(&self) -> Option<String> {
+        match self {
+            Self::ApprovalRequested { approval } => Some(approval.command.clone()),
+            Self::CallIntended { call, command, .. } if command.is_empty() => Some(call.command()),
+            Self::CallIntended { command, .. } => Some(command.clone()),
+            _ => None,
+        }
+    }
+
     /// The kind, as in the API: `incident_opened`.
     pub fn kind(&self) -> String {
         match serde_json::to_value(self) {

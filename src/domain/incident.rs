@@ -262,8 +262,11 @@ pub struct VerifyRecord {
     pub held: bool,
     /// What an independent signal says.
     pub independent: Option<bool>,
-    /// In words.
+    /// In words: what was expected, and what was seen.
     pub detail: String,
+    /// The operation's own criterion, as the catalogue has it; none where it declares none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criterion: Option<String>,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,

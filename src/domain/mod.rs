@@ -18,12 +18,15 @@ mod inventory;
 mod message;
 mod plan;
 mod redact;
+mod seen;
 mod shape;
 mod units;
 
 pub use alert::{Alert, AlertStatus, Delivery, Labels, SenderKind};
 pub use approval::{Approval, ApprovalState, Binding, Decision, PreparedCall};
-pub use call::{ActCall, CallError, CallSpec, Effect, FieldSpec, ReadCall, spec_of};
+pub use call::{
+    ActCall, CallError, CallSpec, Effect, FieldSpec, ReadCall, quoted as shell_word, spec_of, words as shell_words,
+};
 pub use event::{CallOutcome, Event, EventBody, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 pub use evidence::{Cause, Evidence, Finding, Verdict};
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
@@ -35,6 +38,7 @@ pub use inventory::{EnvironmentKind, Instance, Inventories, Inventory, Service, 
 pub use message::Message;
 pub use plan::{Phase, PhaseName, Plan, PlanSource, Remedy, Risk, Step, StepRole};
 pub use redact::{Redactor, clean_text};
+pub use seen::seen;
 pub use shape::{Shape, ShapeError};
 pub use units::{ByteSize, TimeSpan, UnitError};
 

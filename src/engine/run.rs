@@ -350,8 +350,8 @@ fn log(event: &Event) {
         EventBody::ApprovalDecided { approval, by, decision, .. } => {
             tracing::info!(incident, %approval, by, ?decision, "approval decided");
         }
-        EventBody::CallIntended { call, undo, .. } => {
-            tracing::info!(incident, command = call.command(), undo, "sending");
+        EventBody::CallIntended { undo, .. } => {
+            tracing::info!(incident, command = event.body.command(), undo, "sending");
         }
         EventBody::CallFinished { outcome, .. } => tracing::info!(incident, ?outcome, "sent"),
         EventBody::VerdictReached { verdict, reason, .. } => {

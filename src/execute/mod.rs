@@ -83,6 +83,25 @@ pub enum Probed {
     Unknown(String),
 }
 
+/// A native call of either kind.
+#[derive(Clone, Copy, Debug)]
+pub enum NativeCall<'a> {
+    /// One that only reads.
+    Read(&'a ReadCall),
+    /// One that changes something.
+    Act(&'a ActCall),
+}
+
+impl NativeCall<'_> {
+    /// The call's own words, which know only its fields.
+    pub fn command(self) -> String {
+        match self {
+            Self::Read(call) => call.command(),
+            Self::Act(call) => call.command(),
+        }
+    }
+}
+
 /// Carries out native calls of its families. Every call ends within the deadline of its own that its fields or the
 /// executor's configuration give; results have the shape that the call declares, and are bounded in size.
 pub trait Executor: Send + Sync {
@@ -97,6 +116,13 @@ pub trait Executor: Send + Sync {
 
     /// Whether a call that another process may have sent was done. `None`: ask the operation's `probe` expression.
     fn probe<'a>(&'a self, call: &'a ActCall) -> BoxFuture<'a, Result<Option<Probed>, ExecuteError>>;
+
+    /// What a person would type to the same effect here and now, secrets left out. `None`: the call's own words are true,
+    /// or nothing better is known.
+    fn command<'a>(&'a self, call: NativeCall<'a>) -> BoxFuture<'a, Option<String>> {
+        let _ = call;
+        Box::pin(std::future::ready(None))
+    }
 }
 
 /// The state of a target at one moment, for guards, probes and undo.

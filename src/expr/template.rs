@@ -70,6 +70,23 @@ impl Template {
         })
     }
 
+    /// The text that it was made of, where it is text.
+    pub fn text(&self) -> Option<String> {
+        let hole = |expression: &Expression| format!("{OPEN} {} {CLOSE}", expression.source());
+        match &self.node {
+            Node::Literal(value) => value.as_str().map(str::to_owned),
+            Node::Whole(expression) => Some(hole(expression)),
+            Node::Text(parts) => {
+                let part = |part: &Part| match part {
+                    Part::Literal(literal) => literal.clone(),
+                    Part::Hole(expression) => hole(expression),
+                };
+                Some(parts.iter().map(part).collect())
+            }
+            Node::List(_) | Node::Object(_) => None,
+        }
+    }
+
     /// The declared variables that it mentions.
     pub fn references(&self) -> BTreeSet<String> {
         self.expressions().into_iter().flat_map(|expression| expression.references().iter().cloned()).collect()

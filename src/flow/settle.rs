@@ -95,11 +95,15 @@ fn verdict_of_remedy(remedies: &[&StepRecord]) -> EventBody {
     let cites: Vec<StepId> = remedies.iter().map(|record| record.step.id.clone()).collect();
     let verified = remedies.iter().rev().find_map(|record| record.action.as_ref()?.verify.as_ref());
     let (verdict, reason) = match verified {
-        Some(verified) => match verified.independent {
-            Some(true) => (Verdict::Resolved, verified.detail.clone()),
-            Some(false) => (Verdict::Unresolved, verified.detail.clone()),
-            None => (Verdict::Mitigated, verified.detail.clone()),
-        },
+        Some(verified) => {
+            let done: Vec<&str> = remedies.iter().map(|record| record.step.operation.as_str()).collect();
+            let verdict = match verified.independent {
+                Some(true) => Verdict::Resolved,
+                Some(false) => Verdict::Unresolved,
+                None => Verdict::Mitigated,
+            };
+            (verdict, format!("after {}, {}", done.join(" and "), verified.detail))
+        }
         // A reading operation that was asked for by hand.
         None => (Verdict::Mitigated, "done".to_owned()),
     };

@@ -35,7 +35,7 @@ pub enum ApprovalFault {
 
 /// The digest that an approver of an undo echoes: for an undo that does not run by itself and is asked separately.
 pub fn undo_digest(binding: &Binding) -> Digest {
-    Digest::of_json(&serde_json::json!({ "undo": binding }))
+    Digest::of_json(&serde_json::json!({ "undo": binding.essence() }))
 }
 
 /// Checks everything about an approval but the state of the target.

@@ -2,7 +2,7 @@
 
 use super::request::{GateRequest, Purpose, Rulebook, Ruling};
 use super::{Cleared, decide};
-use crate::domain::{ActCall, Binding, CallOutcome, CallRecord, GateDecision, Left, Values};
+use crate::domain::{ActCall, Binding, CallOutcome, CallRecord, GateDecision, Left, Values, seen};
 use crate::expr::Truth;
 use std::collections::BTreeMap;
 
@@ -235,9 +235,11 @@ fn short(id: &str) -> &str {
 
 fn precondition(binding: &Binding, clearing: &Clearing<'_>) -> Result<(), Refused> {
     let Some(expression) = &binding.precondition else { return Ok(()) };
+    let now = seen(expression, "status", clearing.observed.status, None);
     match &clearing.precondition {
         Some(Truth::True) => Ok(()),
-        Some(Truth::False) => Err(Refused::Precondition(format!("{expression} is false now"))),
+        Some(Truth::False) if now.is_empty() => Err(Refused::Precondition(format!("{expression} is false now"))),
+        Some(Truth::False) => Err(Refused::Precondition(format!("it is {now} ({expression})"))),
         Some(Truth::Unknown(why)) => Err(Refused::Precondition(format!("{expression} cannot be told: {why}"))),
         None => Err(Refused::Precondition(format!("{expression} was not looked at"))),
     }

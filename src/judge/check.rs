@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::{Catalog, Operation, status_shape},
-    domain::{Shape, Values},
+    domain::{Shape, Values, seen},
     expr::{Bindings, EvalError, Expression, Scope, Truth},
 };
 use serde_json::Value;
@@ -22,6 +22,24 @@ pub fn expectation(
     let mut bindings = operation.bindings(arguments, before);
     bindings.set("evidence", &Value::Object(evidence.clone()), &shape);
     verify.expect.holds(&bindings)
+}
+
+/// What the operation's success criterion expects, for people; none where it has none.
+pub fn expected(operation: &Operation, before: Option<&Values>, arguments: &Values) -> Option<String> {
+    let verify = operation.verify.as_ref()?;
+    let said = verify.says.as_ref().map(|says| says.render(&operation.bindings(arguments, before)));
+    Some(match said {
+        Some(Ok(Value::String(text))) => text,
+        _ => format!("what {} is to bring about", operation.name),
+    })
+}
+
+/// What is there of what the operation's success criterion looks at, in words.
+pub fn found(operation: &Operation, evidence: &Values, before: Option<&Values>) -> String {
+    operation
+        .verify
+        .as_ref()
+        .map_or_else(String::new, |verify| seen(verify.expect.source(), "evidence", evidence, before))
 }
 
 /// The arguments of the operation that looks whether this one helped; empty where there is no such operation.

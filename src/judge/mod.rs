@@ -4,6 +4,6 @@ mod check;
 mod findings;
 mod verdict;
 
-pub use check::{expectation, precondition, probe, verify_arguments};
+pub use check::{expectation, expected, found, precondition, probe, verify_arguments};
 pub use findings::findings;
 pub use verdict::verdict_without_remedy;

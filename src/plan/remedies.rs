@@ -4,7 +4,7 @@
 use super::{PlanInput, steps::Draft};
 use crate::{
     catalog::{Case, FindingRule, RemedyRule, RemedyStep, Runbook, holds},
-    domain::{Evidence, Finding, Phase, PhaseName, Plan, PlanSource, Remedy, Step, StepRole},
+    domain::{Evidence, Finding, Phase, PhaseName, Plan, PlanSource, Remedy, Step, StepRole, seen},
     expr::{Bindings, Truth},
 };
 use serde_json::Value;
@@ -42,7 +42,7 @@ pub fn remedies(
     for (runbook, finding, code) in causes(&case, findings) {
         let known = finding.remedies.iter().filter(|id| !tried.contains(id));
         for remedy in known.filter_map(|id| runbook.remedies.get(id)) {
-            let candidate = Candidate { input, runbook, remedy, cause: &code, bindings: &bindings };
+            let candidate = Candidate { input, runbook, remedy, cause: &code, evidence, bindings: &bindings };
             match candidate.plan(revision) {
                 Ok(Some(plan)) => return RemedyPlan::Steps(plan),
                 Ok(None) => return candidate.manual("it cannot be done from here"),
@@ -76,6 +76,7 @@ struct Candidate<'a> {
     runbook: &'a Runbook,
     remedy: &'a RemedyRule,
     cause: &'a str,
+    evidence: &'a [&'a Evidence],
     bindings: &'a Bindings,
 }
 
@@ -88,8 +89,7 @@ impl Candidate<'_> {
         match holds(self.remedy.when.as_ref(), self.bindings) {
             Truth::True => {}
             Truth::False => {
-                let condition = self.remedy.when.as_ref().map_or("", |when| when.source());
-                return Err(format!("it applies only where {condition}"));
+                return Err(self.why_not());
             }
             Truth::Unknown(problem) => return Err(problem),
         }
@@ -100,6 +100,17 @@ impl Candidate<'_> {
         let phase = Phase { name: PhaseName::Resolution, steps: steps.collect::<Result<_, _>>()? };
         let source = PlanSource::Runbook { runbooks: vec![self.runbook.id.clone()] };
         Ok(Some(Plan { revision, source, phases: vec![phase] }))
+    }
+
+    /// What the remedy's condition looks at, as it is here.
+    fn why_not(&self) -> String {
+        let condition = self.remedy.when.as_ref().map_or("", |when| when.source());
+        let told = |one: &&Evidence| {
+            let words = seen(condition, &one.name, &one.facts, None);
+            (!words.is_empty()).then(|| format!("{} says {words}", one.name))
+        };
+        let told: Vec<String> = self.evidence.iter().filter_map(told).collect();
+        format!("it is not for this case: {} (it applies where {condition})", told.join("; "))
     }
 
     fn step(&self, position: usize, step: &RemedyStep, revision: u32) -> Result<Step, String> {

@@ -32,6 +32,8 @@ pub struct ActionReport {
     pub calls: Vec<SentCall>,
     /// How its effect was checked.
     pub verification: String,
+    /// The condition that was checked, as the catalogue has it.
+    pub criterion: Option<String>,
     /// How it was taken back, or could be.
     pub undo: String,
     /// What was sent to take it back.
@@ -77,6 +79,7 @@ fn one(incident: &Incident, events: &[Event], record: &StepRecord, action: &Acti
         changes: action.diff.clone(),
         calls: action.calls.iter().map(sent).collect(),
         verification: verification(action),
+        criterion: action.verify.as_ref().and_then(|verify| verify.criterion.clone()),
         undo: undo(action),
         undo_calls: action.undo_calls.iter().map(sent).collect(),
     }

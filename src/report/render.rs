@@ -94,7 +94,10 @@ fn timeline(moments: &[Moment]) -> String {
                 } else {
                     format!("{}**{today}**\n\n", if today == moments[0].at.date_naive() { "" } else { "\n" })
                 };
-                format!("{heading}- {} {}\n", moment.at.format("%H:%M:%S"), prose(&moment.what))
+                let command = moment.command.iter().flat_map(|command| command.lines()).map(code);
+                let command = command.collect::<Vec<_>>().join(", ");
+                let colon = if command.is_empty() { "" } else { ": " };
+                format!("{heading}- {} {}{colon}{command}\n", moment.at.format("%H:%M:%S"), prose(&moment.what))
             })
             .collect::<String>()
 }
@@ -132,6 +135,9 @@ fn action(action: &ActionReport) -> String {
     }
     calls(&mut text, "Sent", &action.calls);
     let _ = writeln!(text, "- Verification: {}", prose(&action.verification));
+    if let Some(criterion) = &action.criterion {
+        let _ = writeln!(text, "  - checked: {}", code(criterion));
+    }
     let _ = writeln!(text, "- Undo: {}", prose(&action.undo));
     calls(&mut text, "Sent to take it back", &action.undo_calls);
     text.push('\n');

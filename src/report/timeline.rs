@@ -16,6 +16,9 @@ pub struct Moment {
     pub at: Timestamp,
     /// What.
     pub what: String,
+    /// The command that it is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 pub(super) fn moments(incident: &Incident, events: &[Event]) -> Vec<Moment> {
@@ -27,10 +30,10 @@ pub(super) fn moments(incident: &Incident, events: &[Event]) -> Vec<Moment> {
             if reading.len() > 1 {
                 moments.pop();
             }
-            moments.push(Moment { at: event.at, what: format!("Read: {}", reading.join(", ")) });
+            moments.push(Moment { at: event.at, what: format!("Read: {}", reading.join(", ")), command: None });
         } else if let Some(what) = told(incident, &event.body) {
             reading.clear();
-            moments.push(Moment { at: event.at, what });
+            moments.push(Moment { at: event.at, what, command: event.body.command() });
         }
     }
     shortened(moments)
@@ -43,7 +46,8 @@ fn shortened(mut moments: Vec<Moment>) -> Vec<Moment> {
         let left_out = moments.len() - half;
         moments.truncate(half);
         let at = moments.last().map_or(tail[0].at, |moment| moment.at);
-        moments.push(Moment { at, what: format!("({left_out} more lines are in the journal)") });
+        let what = format!("({left_out} more lines are in the journal)");
+        moments.push(Moment { at, what, command: None });
         moments.extend(tail);
     }
     moments
@@ -70,7 +74,10 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
         EventBody::IncidentOpened { .. } => "Incident opened".into(),
         EventBody::WaitingStarted { on, dependency } => format!("Waits for {on}, the incident of {dependency}"),
         EventBody::WaitingEnded { on } => format!("{on} is closed; diagnosed again"),
-        EventBody::PlanMade { plan, reason } => format!("Plan {} made: {reason}", plan.revision),
+        EventBody::PlanMade { plan, reason } => {
+            let names: Vec<&str> = plan.steps().map(|(_, step)| step.name.as_str()).collect();
+            format!("Plan {}, {reason}: {}", plan.revision, names.join(", "))
+        }
         EventBody::StepFinished { step: id, outcome: StepOutcome::Failed { error, .. }, .. } => {
             format!("{} failed: {error}", step(id))
         }
@@ -90,7 +97,7 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
         EventBody::GateDecided { step: id, decision, rule, reason } => {
             format!("Gate: {} {} (rule {rule}: {reason})", decision.as_str(), step(id))
         }
-        EventBody::ApprovalRequested { approval } => format!("Asked ({}): {}", approval.id, approval.command),
+        EventBody::ApprovalRequested { approval } => format!("Asked ({})", approval.id),
         EventBody::ApprovalDecided { approval, decision, by, comment } => {
             let verb = if *decision == Decision::Approve { "approved" } else { "denied" };
             format!("{by} {verb} {approval}{}", comment.as_ref().map(|text| format!(": {text}")).unwrap_or_default())
@@ -104,8 +111,8 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
 fn acted(incident: &Incident, body: &EventBody) -> Option<String> {
     let step = |id| step_name(incident, id);
     Some(match body {
-        EventBody::CallIntended { call, undo: false, .. } => format!("Sent: {}", call.command()),
-        EventBody::CallIntended { call, undo: true, .. } => format!("Sent, to take back: {}", call.command()),
+        EventBody::CallIntended { undo: false, .. } => "Sent".into(),
+        EventBody::CallIntended { undo: true, .. } => "Sent, to take back".into(),
         EventBody::CallFinished { step: id, outcome, probed, .. } => {
             let how = if *probed { ", as a probe found" } else { "" };
             match outcome {

@@ -47,7 +47,7 @@ impl ActPlan {
 
 fn prepare(operation: &str, call: &CallTemplate, round: &Round) -> Result<PreparedCall, TranslateError> {
     let undo = call.undo.as_ref().map(|(name, with)| act(operation, name, with, round)).transpose()?;
-    Ok(PreparedCall { call: act(operation, &call.name, &call.with, round)?, undo })
+    Ok(PreparedCall::new(act(operation, &call.name, &call.with, round)?, undo))
 }
 
 fn act(operation: &str, name: &str, with: &Template, round: &Round) -> Result<ActCall, TranslateError> {

@@ -62,8 +62,10 @@ fn describe(page: &mut String, operation: &Operation, config: &Config) {
     }
     if let Some(verify) = &operation.verify {
         let expect = verify.expect.source().split_whitespace().collect::<Vec<_>>().join(" ");
-        let _ = write!(page, "\n- It helped if within {} and then for {}", verify.within, verify.soak);
-        let _ = writeln!(page, " `{}` says: `{expect}`", verify.operation);
+        let _ = write!(page, "\n- It helped if, within {} and then for {}, ", verify.within, verify.soak);
+        let says =
+            verify.says.as_ref().and_then(|says| says.text()).map(|says| format!("{says}: ")).unwrap_or_default();
+        let _ = writeln!(page, "{says}`{}` has `{expect}`", verify.operation);
     }
     if operation.mutates() {
         let undo = match operation.undo {

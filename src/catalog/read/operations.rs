@@ -194,6 +194,7 @@ fn verify(node: &Node, operation: &Operation, known: &Known<'_>, reports: &Repor
     let soak = fields.required("soak");
     let within = fields.or("within", WITHIN);
     let expect = fields.required_raw("expect");
+    let says = expressions::optional_template(&fields, "says", &operation.acting_scope());
     fields.finish();
     let looks = looks?;
     let expect = expressions::condition(expect?, &operation.verify_scope(looks), reports);
@@ -201,5 +202,12 @@ fn verify(node: &Node, operation: &Operation, known: &Known<'_>, reports: &Repor
         reports.at(node, format!("{} changes something", looks.name), "verify by an operation that only reads");
     }
     arguments::check(with.as_ref()?, looks, node, reports);
-    Some(Verify { operation: looks.name.clone(), with: with?, expect: expect?, soak: soak?, within: within? })
+    Some(Verify {
+        operation: looks.name.clone(),
+        with: with?,
+        expect: expect?,
+        says: says?,
+        soak: soak?,
+        within: within?,
+    })
 }

@@ -50,10 +50,9 @@ super::native_calls! {
             restore: Vec<String>, set: BTreeMap<String, String>, remove: Vec<String>, from: Option<String>,
         }
             Act(Destructive), acted(),
-            format!("docker rename {c} {c}-{key} && docker stop {c}-{key} && docker run{}{}{} … {}", option("--name", &Some(container)),
-                set.iter().map(|(name, value)| format!(" --env {}", quoted(&format!("{name}={value}")))).collect::<String>(),
-                restore.iter().map(|name| format!(" --env {}", quoted(&format!("{name}=<{}>", from.as_deref().unwrap_or("last_good"))))).collect::<String>(),
-                image.as_deref().map_or_else(|| "<same image>".into(), quoted), c = quoted(container));
+            format!("docker rename {c} {c}-{key} && docker stop {c}-{key} && docker run --name {c}{} <all else as it was{}{}{}> {}",
+                variables(set, restore), as_from(restore, from), without(remove), command_as(command_from),
+                image.as_deref().map_or_else(|| "<the same image>".into(), quoted), c = quoted(container));
         /// Puts the container that `container.recreate` with this `key` kept back in its place; `container` as given there.
         "container.restore" ContainerRestore { container: String, key: String }
             Act(Destructive), acted(), format!("docker rm -f {c} && docker rename {c}-{key} {c} && docker start {c}", c = quoted(container));
@@ -98,44 +97,43 @@ super::native_calls! {
 
         /// Stops and starts again.
         "process.restart" ProcessRestart { service: String, stop_timeout: TimeSpan, force: bool }
-            Act(Reversible), acted(), format!("kill {}$(pidof {s}) && {s} &", if *force { "-9 " } else { "" }, s = quoted(service));
+            Act(Reversible), acted(), format!("kill -{} <pid of {service}> && <command of {service}>", if *force { "KILL" } else { "TERM" });
         /// Starts a stopped service.
         "process.start" ProcessStart { service: String }
-            Act(Reversible), acted(), format!("{} &", quoted(service));
+            Act(Reversible), acted(), format!("<command of {service}>");
         /// Stops, after a grace period by force.
         "process.stop" ProcessStop { service: String, stop_timeout: TimeSpan }
-            Act(Reversible), acted(), format!("kill $(pidof {})", quoted(service));
+            Act(Reversible), acted(), format!("kill -TERM <pid of {service}>");
         /// Freezes the service.
         "process.pause" ProcessPause { service: String }
-            Act(Reversible), acted(), format!("kill -STOP $(pidof {})", quoted(service));
+            Act(Reversible), acted(), format!("kill -STOP <pid of {service}>");
         /// Lets a frozen service go on.
         "process.unpause" ProcessUnpause { service: String }
-            Act(Reversible), acted(), format!("kill -CONT $(pidof {})", quoted(service));
+            Act(Reversible), acted(), format!("kill -CONT <pid of {service}>");
         /// Changes limits; they hold for the running process at once, 0 lifts one.
         "process.update" ProcessUpdate { service: String, memory: Option<u64>, cpus: Option<f64>, pids: Option<i64> }
             Act(Reversible), acted(),
-            format!("oncalld limits{}{}{} {}", option("--memory", &memory.map(crate::domain::ByteSize)), option("--cpus", cpus),
-                option("--pids", pids), quoted(service));
+            format!("<limits of {service}:{}{}{}>", option("memory", &memory.map(crate::domain::ByteSize)), option("cpus", cpus),
+                option("pids", pids));
         /// Sets the restart policy: no, always, unless-stopped, on-failure.
         "process.set_restart_policy" ProcessSetRestartPolicy { service: String, policy: String, retries: i64 }
-            Act(Reversible), acted(), format!("oncalld restart-policy {} {}", quoted(&restart_policy(policy, *retries)), quoted(service));
+            Act(Reversible), acted(), format!("<restart policy of {service}: {}>", quoted(&restart_policy(policy, *retries)));
         /// Starts the service again with another configuration; the old one is kept under `key`. `image` is the program.
         "process.recreate" ProcessRecreate {
             service: String, key: String, image: Option<String>, command_from: Option<String>,
             restore: Vec<String>, set: BTreeMap<String, String>, remove: Vec<String>, from: Option<String>,
         }
             Act(Reversible), acted(),
-            format!("kill $(pidof {s}) && env{}{}{} {s} &",
+            format!("kill -TERM <pid of {service}> && env{}{} <command of {service}{}{}>",
                 remove.iter().map(|name| format!(" -u {}", quoted(name))).collect::<String>(),
                 set.iter().map(|(name, value)| format!(" {}", quoted(&format!("{name}={value}")))).collect::<String>(),
-                restore.iter().map(|name| format!(" {}", quoted(&format!("{name}=<{}>", from.as_deref().unwrap_or("last_good"))))).collect::<String>(),
-                s = quoted(service));
+                as_from(restore, from), command_as(command_from));
         /// Puts the configuration that was kept under `key` back.
         "process.restore" ProcessRestore { service: String, key: String }
-            Act(Reversible), acted(), format!("kill $(pidof {s}) && {s} & # with the configuration kept as {key}", s = quoted(service));
+            Act(Reversible), acted(), format!("kill -TERM <pid of {service}> && <command of {service}> # with the configuration kept as {key}");
         /// Brings a service to this many processes.
         "process.scale" ProcessScale { service: String, replicas: i64 }
-            Act(Reversible), acted(), format!("oncalld scale {}={replicas}", quoted(service));
+            Act(Reversible), acted(), format!("<{replicas} processes of {service}>");
         /// Runs any command in the service's working folder and environment.
         "process.exec" ProcessExec { service: String, argv: Vec<String>, timeout: TimeSpan }
             Act(Destructive), acted(), words(argv);
@@ -146,7 +144,7 @@ super::native_calls! {
                 older_than.map_or_else(String::new, |age| format!(" -mmin +{}", age.as_secs() / 60)));
         /// Truncates the service's log after its tail is kept in the restore store.
         "process.rotate_logs" ProcessRotateLogs { service: String }
-            Act(Destructive), acted(), format!("truncate --size 0 {}.log", quoted(service));
+            Act(Destructive), acted(), format!("truncate --size 0 <log of {service}>");
         /// Changes the owner of a declared path.
         "process.set_ownership" ProcessSetOwnership { service: String, path: String, owner: String }
             Act(Reversible), acted(), format!("chown {} {}", quoted(owner), quoted(path));
@@ -204,6 +202,25 @@ impl ActCall {
             _ => TimeSpan::from_secs(0),
         }
     }
+}
+
+/// ` --env NAME=value` of what is given, ` --env NAME` of what is taken from elsewhere.
+fn variables(set: &BTreeMap<String, String>, restore: &[String]) -> String {
+    let set = set.iter().map(|(name, value)| format!(" --env {}", quoted(&format!("{name}={value}"))));
+    set.chain(restore.iter().map(|name| format!(" --env {}", quoted(name)))).collect()
+}
+
+fn as_from(restore: &[String], from: &Option<String>) -> String {
+    let from = from.as_deref().unwrap_or("last_good").replace('_', " ");
+    if restore.is_empty() { String::new() } else { format!(", {} as {from}", restore.join(" ")) }
+}
+
+fn without(remove: &[String]) -> String {
+    if remove.is_empty() { String::new() } else { format!(", without {}", remove.join(" ")) }
+}
+
+fn command_as(from: &Option<String>) -> String {
+    from.as_ref().map_or_else(String::new, |from| format!(", its command as {}", from.replace('_', " ")))
 }
 
 fn restart_policy(policy: &str, retries: i64) -> String {

@@ -100,7 +100,7 @@ fn family(name: &str) -> &str {
 }
 
 /// A word as a shell would need it written. A container's id is cut to the twelve digits that Docker shows and takes.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if word.len() == 64 && word.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
         word[..12].to_owned()
@@ -111,7 +111,8 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn words(argv: &[String]) -> String {
+/// Words as a shell would need them written.
+pub fn words(argv: &[String]) -> String {
     argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 

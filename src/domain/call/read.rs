@@ -38,7 +38,7 @@ super::native_calls! {
             };
         /// Whether a service can reach another one.
         "container.connectivity" ContainerConnectivity { from: String, to: String, port: Option<i64> }
-            Read, result::connectivity(), format!("docker exec {} nc -z {} {}", quoted(from), quoted(to), port.unwrap_or_default());
+            Read, result::connectivity(), format!("docker exec {} nc -z {}{}", quoted(from), quoted(to), port.map_or_else(|| " <its port>".into(), |port| format!(" {port}")));
         /// Processes inside.
         "container.processes" ContainerProcesses { containers: Vec<String> }
             Read, result::processes(), format!("docker top {}", words(containers));
@@ -50,7 +50,7 @@ super::native_calls! {
             Read, result::config(), format!("docker inspect --format '{{{{json .Config}}}}' {}", words(containers));
         /// State of what the service depends on.
         "container.dependencies" ContainerDependencies { service: String }
-            Read, result::dependencies(), format!("docker compose ps # dependencies of {}", quoted(service));
+            Read, result::dependencies(), format!("docker ps --all --format '{{{{.Names}}}} {{{{.Status}}}}' # what {service} needs");
         /// Configuration changes.
         "container.history" ContainerHistory { service: String }
             Read, result::history(), format!("oncalld history {}", quoted(service));
@@ -69,49 +69,49 @@ super::native_calls! {
 
         /// Services of the process environment.
         "process.list" ProcessList {}
-            Read, result::services(), "ps -e".into();
+            Read, result::services(), "cat <state.json of each service>".into();
         /// State of a service's processes.
         "process.status" ProcessStatus { service: String }
-            Read, result::status(), format!("ps -C {}", quoted(service));
+            Read, result::status(), format!("ps -p <pid of {service}>");
         /// Log lines, filtered before they are kept.
         "process.logs" ProcessLogs {
             service: String, since: Option<Timestamp>, until: Option<Timestamp>, tail: Option<i64>,
             level: Option<String>, pattern: Option<String>,
         }
             Read, result::logs(),
-            format!("tail{} {}.log{}", option("-n", tail), service,
+            format!("tail{} <log of {service}>{}", option("-n", tail),
                 pattern.as_ref().map_or_else(String::new, |pattern| format!(" | grep -E {}", quoted(pattern))));
         /// Life-cycle events that the shim recorded.
         "process.events" ProcessEvents { service: String, since: Option<Timestamp> }
-            Read, result::events(), format!("cat {service}.events");
+            Read, result::events(), format!("cat <events of {service}>");
         /// CPU, memory and process counts against their limits.
         "process.resources" ProcessResources { service: String }
-            Read, result::resources(), format!("top -b -n 1 # {service}");
+            Read, result::resources(), format!("ps -o pid,pcpu,rss,nlwp,args -p <pids of {service}>");
         /// The declared endpoint where there is one, else whether it runs.
         "process.health" ProcessHealth { service: String, endpoint: Option<String>, timeout: TimeSpan }
             Read, result::health(),
-            format!("curl --max-time {} {}", timeout.as_secs(), endpoint.as_deref().map_or_else(|| "(none)".into(), quoted));
+            format!("curl --max-time {} {}", timeout.as_secs(), endpoint.as_deref().map_or_else(|| format!("<health endpoint of {service}>"), quoted));
         /// Whether a service's address answers from this host.
         "process.connectivity" ProcessConnectivity { from: String, to: String, port: Option<i64> }
-            Read, result::connectivity(), format!("nc -z {} {}", quoted(to), port.unwrap_or_default());
+            Read, result::connectivity(), format!("nc -z <address of {to}>{}", port.map_or_else(String::new, |port| format!(" {port}")));
         /// Processes of the service.
         "process.processes" ProcessProcesses { service: String }
-            Read, result::processes(), format!("pstree {service}");
+            Read, result::processes(), format!("ps -o pid,ppid,stat,wchan,args -p <pids of {service}>");
         /// Disk use of the working folder and declared paths.
         "process.disk" ProcessDisk { service: String }
-            Read, result::disk(), format!("df -P # {service}");
+            Read, result::disk(), format!("df -P <folder of {service}>");
         /// Configuration against the declared or last good one.
         "process.config" ProcessConfig { service: String }
-            Read, result::config(), format!("cat {service}.yml");
+            Read, result::config(), format!("cat <launch.json of {service}>");
         /// State of what the service depends on.
         "process.dependencies" ProcessDependencies { service: String }
-            Read, result::dependencies(), format!("oncalld services # dependencies of {service}");
+            Read, result::dependencies(), format!("nc -z <each address that {service} needs>");
         /// Configuration changes.
         "process.history" ProcessHistory { service: String }
             Read, result::history(), format!("oncalld history {}", quoted(service));
         /// The program.
         "process.image" ProcessImage { service: String }
-            Read, result::image(), format!("sha256sum $(which {service})");
+            Read, result::image(), format!("stat <program of {service}>");
         /// Runs a command that the environment's allow-list knows as read-only; the executor checks that again.
         "process.query" ProcessQuery { service: String, argv: Vec<String>, timeout: TimeSpan }
             Read, result::output(), words(argv);

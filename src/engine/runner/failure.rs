@@ -63,7 +63,8 @@ pub(super) fn panicked(effect: &Effect) -> EffectResult {
             left: None,
         }),
         Effect::Verify { step } => {
-            fact(EventBody::VerifyFinished { step, held: false, independent: None, detail: error(), evidence: None })
+            let (detail, criterion) = (error(), None);
+            fact(EventBody::VerifyFinished { step, held: false, independent: None, detail, criterion, evidence: None })
         }
         Effect::Compare { step } => {
             fact(EventBody::UndoRequested { step, reason: UndoReason::VerifyFailed, clean: false })

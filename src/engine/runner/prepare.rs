@@ -3,7 +3,7 @@
 use super::read::{declared, is_allowed, is_environment, operation};
 use super::{EffectResult, Job, Runner, fact, failure::Failure};
 use crate::domain::{Binding, EventBody, Service, Step, StepId, StepRole, Values};
-use crate::execute::Captured;
+use crate::execute::{Captured, NativeCall};
 use crate::translate::{self, Context, Translated};
 use serde_json::Value;
 
@@ -51,7 +51,13 @@ impl Runner {
         while let Some(call) = plan.next_call()? {
             plan.record(self.read(job, &call).await?);
         }
-        let calls = plan.prepared()?;
+        let mut calls = plan.prepared()?;
+        for prepared in &mut calls {
+            prepared.command = self.command(job, NativeCall::Act(&prepared.call)).await;
+            if let Some(undo) = &prepared.undo {
+                prepared.undo_command = self.command(job, NativeCall::Act(undo)).await;
+            }
+        }
         // Redacted first: what is read just before acting is redacted too, and the two are compared.
         let before = self.redacted(captured.status);
         let risk = translate::raised_risk(operation, &step.arguments, &service, &calls);

@@ -6,13 +6,17 @@ use crate::domain::{
     Digest, EventBody, Evidence, ReadCall, Service, Step, StepId, StepOutcome, TimeSpan, Values, clean_text,
 };
 use crate::engine::now;
-use crate::execute::allow::allowed;
+use crate::execute::{NativeCall, allow::allowed};
 use crate::flow::MAX_ATTEMPTS;
 use crate::translate::{self, Context, Declared, Translated};
 use serde_json::Value;
+use std::time::Duration;
 
 /// Characters of one text in facts. Logs have lines of megabytes; nobody reads them at three in the morning.
 const LONGEST_TEXT: usize = 4_096;
+
+/// How long it may take to find the words for a call.
+const COMMAND: Duration = Duration::from_secs(2);
 
 /// One reading of an operation.
 pub(super) struct Reading {
@@ -92,7 +96,7 @@ impl Runner {
         };
         let mut commands = Vec::new();
         while let Some(call) = plan.next_call()? {
-            commands.push(clean_text(&self.equipment().redactor.text(&call.command()), LONGEST_TEXT));
+            commands.push(self.command(job, NativeCall::Read(&call)).await);
             plan.record(self.read(job, &call).await?);
         }
         let mut facts = Value::Object(plan.finish()?);
@@ -107,6 +111,20 @@ impl Runner {
     /// Sends one reading call to the executor that serves it here.
     pub(super) async fn read(&self, job: &Job, call: &ReadCall) -> Result<Values, Failure> {
         Ok(self.place(job)?.executor(call.family(), call.name())?.read(call).await?)
+    }
+
+    /// What a person would type, redacted. A command that nobody can tell in time is told in the call's own words.
+    pub(super) async fn command(&self, job: &Job, call: NativeCall<'_>) -> String {
+        let (family, name) = match call {
+            NativeCall::Read(call) => (call.family(), call.name()),
+            NativeCall::Act(call) => (call.family(), call.name()),
+        };
+        let place = self.place(job).ok();
+        let known = match place.as_ref().map(|place| place.executor(family, name)) {
+            Some(Ok(executor)) => tokio::time::timeout(COMMAND, executor.command(call)).await.ok().flatten(),
+            _ => None,
+        };
+        clean_text(&self.equipment().redactor.text(&known.unwrap_or_else(|| call.command())), LONGEST_TEXT)
     }
 
     /// How an operation is done in the incident's kind of environment.

@@ -29,6 +29,7 @@ impl Runner {
                 held: false,
                 independent: None,
                 detail: failure.problem,
+                criterion: None,
                 evidence: None,
             }),
         }
@@ -39,12 +40,19 @@ impl Runner {
         let operation = operation(job, &record.step.operation)?;
         let before = record.action.as_ref().map(|action| &action.before);
         let Some(verify) = &operation.verify else {
-            let detail = format!("{} was done; it declares nothing to check", operation.name);
-            return Ok(finished(id, true, None, detail, None));
+            return Ok(fact(EventBody::VerifyFinished {
+                step: id.clone(),
+                held: true,
+                independent: None,
+                detail: format!("{} was done; it declares nothing to check", operation.name),
+                criterion: None,
+                evidence: None,
+            }));
         };
         let arguments = judge::verify_arguments(operation, before, &record.step.arguments)
             .map_err(|error| Failure::permanent(error.to_string()))?;
-        let check = Check { job, step: &record.step, operation, verify, before, arguments };
+        let expected = judge::expected(operation, before, &record.step.arguments).unwrap_or_default();
+        let check = Check { job, step: &record.step, operation, verify, before, arguments, expected };
         let (held, detail, last) = self.soaked(&check).await?;
         let mut blobs = Vec::new();
         let evidence = last.map(|reading| {
@@ -60,23 +68,19 @@ impl Runner {
             false => (None, String::new()),
         };
         let detail = if said.is_empty() { detail } else { format!("{detail}; {said}") };
-        let event = EventBody::VerifyFinished { step: id.clone(), held, independent, detail, evidence };
+        let criterion = Some(verify.expect.source().split_whitespace().collect::<Vec<_>>().join(" "));
+        let event = EventBody::VerifyFinished { step: id.clone(), held, independent, detail, criterion, evidence };
         Ok(EffectResult::Facts { events: vec![event], blobs })
     }
 
     /// Waits until the criterion is true, then watches it through the soak.
     async fn soaked(&self, check: &Check<'_>) -> Result<(bool, String, Option<Reading>), Failure> {
-        let expect = check.verify.expect.source();
         let deadline = Instant::now() + check.verify.within.as_std();
         let mut look = self.look(check).await;
         while look.truth != Truth::True {
             if Instant::now() >= deadline {
                 self.unless_away(check, &look).await?;
-                let why = match &look.truth {
-                    Truth::Unknown(why) => format!(" ({why})"),
-                    _ => String::new(),
-                };
-                let detail = format!("'{expect}' did not come true within {}{why}", check.verify.within);
+                let detail = format!("within {}, {}", check.verify.within, check.missed(&look));
                 return Ok((false, detail, look.reading));
             }
             tokio::time::sleep(PAUSE).await;
@@ -92,18 +96,19 @@ impl Runner {
             match next.truth {
                 Truth::True => look = next,
                 Truth::False => {
-                    return Ok((false, format!("'{expect}' did not hold through the soak of {soak}"), next.reading));
+                    let detail = format!("it did not last through the {soak} of watching: {}", check.missed(&next));
+                    return Ok((false, detail, next.reading));
                 }
                 // Not seen is not broken; but what was not seen at the end is not proven.
-                Truth::Unknown(ref why) if Instant::now() >= end => {
+                Truth::Unknown(_) if Instant::now() >= end => {
                     self.unless_away(check, &next).await?;
-                    let detail = format!("'{expect}' could not be seen at the end of the soak: {why}");
+                    let detail = format!("at the end of the {soak} of watching, {}", check.missed(&next));
                     return Ok((false, detail, look.reading));
                 }
                 Truth::Unknown(_) => {}
             }
         }
-        Ok((true, format!("'{expect}' held for {soak}"), look.reading))
+        Ok((true, format!("{} for {soak}{}", check.expected, in_brackets(&check.found(&look))), look.reading))
     }
 
     /// What could not be seen because the environment is away is neither good nor bad: it is looked at again from the
@@ -157,14 +162,33 @@ struct Check<'a> {
     verify: &'a Verify,
     before: Option<&'a Values>,
     arguments: Values,
+    /// What is expected, for people.
+    expected: String,
 }
 
-fn finished(
-    step: &StepId,
-    held: bool,
-    independent: Option<bool>,
-    detail: String,
-    evidence: Option<crate::domain::Evidence>,
-) -> EffectResult {
-    fact(EventBody::VerifyFinished { step: step.clone(), held, independent, detail, evidence })
+impl Check<'_> {
+    /// What was expected, and what was seen instead.
+    fn missed(&self, look: &Look) -> String {
+        let expected = &self.expected;
+        match (&look.truth, self.found(look)) {
+            (Truth::Unknown(why), _) => {
+                // The criterion itself is told elsewhere.
+                let why = why
+                    .strip_prefix(self.verify.expect.source())
+                    .map_or(why.as_str(), |why| why.trim_start_matches(": "));
+                format!("expected was that {expected}, and it could not be seen: {why}")
+            }
+            (_, seen) if seen.is_empty() => format!("expected was that {expected}, and it is not so"),
+            (_, seen) => format!("expected was that {expected}; seen: {seen}"),
+        }
+    }
+
+    fn found(&self, look: &Look) -> String {
+        let found = |reading: &Reading| judge::found(self.operation, &reading.facts, self.before);
+        look.reading.as_ref().map(found).unwrap_or_default()
+    }
+}
+
+fn in_brackets(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text})") }
 }

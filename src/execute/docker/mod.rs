@@ -39,6 +39,7 @@ mod resources;
 mod scale;
 mod snapshot;
 mod status;
+mod typed;
 mod watch;
 
 pub use connect::{ConnectError, Connection};
@@ -46,7 +47,7 @@ pub use declared::{DeclaredService, DockerConfig};
 pub use watch::Watcher;
 
 use crate::domain::{ActCall, Inventory, ReadCall, Service, Timestamp, Values};
-use crate::execute::{Captured, Environment, ExecuteError, Executor, Probed, probe::Prober};
+use crate::execute::{Captured, Environment, ExecuteError, Executor, NativeCall, Probed, probe::Prober};
 use crate::gate::Cleared;
 use connect::Engine;
 use error::{Answer, EngineError};
@@ -203,6 +204,10 @@ impl Executor for DockerEnvironment {
 
     fn probe<'a>(&'a self, call: &'a ActCall) -> BoxFuture<'a, Result<Option<Probed>, ExecuteError>> {
         Box::pin(async move { self.how_far(call).await.map_err(|error| error.for_read(call.name())) })
+    }
+
+    fn command<'a>(&'a self, call: NativeCall<'a>) -> BoxFuture<'a, Option<String>> {
+        Box::pin(self.typed(call))
     }
 }
 

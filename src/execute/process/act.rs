@@ -142,7 +142,7 @@ fn tail(log: &std::path::Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// The service that a call of this family names.
-fn service_of(act: &ActCall) -> Option<&str> {
+pub(super) fn service_of(act: &ActCall) -> Option<&str> {
     match act {
         ActCall::ProcessRestart { service, .. }
         | ActCall::ProcessStart { service }

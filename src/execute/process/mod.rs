@@ -31,6 +31,7 @@ mod service;
 mod settings;
 mod snapshot;
 mod status;
+mod typed;
 mod undeclared;
 
 pub use keep::ProcessTask;
@@ -38,7 +39,7 @@ pub use keep::ProcessTask;
 use crate::{
     config::{EnvironmentConfig, ServiceConfig},
     domain::{ActCall, Inventory, ReadCall, Service, Timestamp, Values},
-    execute::{Captured, Environment, ExecuteError, Executor, Probed, probe::Prober, restore::RestoreStore},
+    execute::{Captured, Environment, ExecuteError, Executor, NativeCall, Probed, probe::Prober, restore::RestoreStore},
     gate::Cleared,
 };
 use futures_util::future::BoxFuture;
@@ -210,6 +211,10 @@ impl Executor for ProcessEnvironment {
                 _ => Ok(None),
             }
         })
+    }
+
+    fn command<'a>(&'a self, call: NativeCall<'a>) -> BoxFuture<'a, Option<String>> {
+        Box::pin(self.typed(call))
     }
 }
 

@@ -30,13 +30,13 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
         EventBody::GateDecided { step, decision, rule, reason } => with_action(incident, step, |action| {
             action.gate = Some(GateRecord { decision: *decision, rule: rule.clone(), reason: reason.clone() });
         }),
-        EventBody::CallIntended { step, index, undo, call, process, approval, .. } => {
+        EventBody::CallIntended { step, index, undo, process, approval, .. } => {
             if let Some(approval) = approval {
                 approval::set(incident, approval, ApprovalState::Consumed);
             }
             let record = CallRecord {
                 index: *index,
-                command: call.command(),
+                command: event.body.command().unwrap_or_default(),
                 intended_at: at,
                 process: process.clone(),
                 outcome: None,
@@ -65,7 +65,7 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                 approval::give_back(incident, step);
             }
         }
-        EventBody::VerifyFinished { step, held, independent, detail, evidence } => {
+        EventBody::VerifyFinished { step, held, independent, detail, criterion, evidence } => {
             with_step(incident, step, |record| {
                 if evidence.is_some() {
                     record.evidence.clone_from(evidence);
@@ -75,8 +75,13 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                     record.status = StepStatus::Succeeded;
                 }
                 if let Some(action) = &mut record.action {
-                    action.verify =
-                        Some(VerifyRecord { held: *held, independent: *independent, detail: detail.clone(), at });
+                    action.verify = Some(VerifyRecord {
+                        held: *held,
+                        independent: *independent,
+                        detail: detail.clone(),
+                        criterion: criterion.clone(),
+                        at,
+                    });
                 }
             })
         }

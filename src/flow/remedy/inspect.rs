@@ -51,11 +51,14 @@ pub fn inspected(
         Err(why) => return (not_cleared(case, &why), None),
     };
     let consumed = approval.filter(|approval| approval.state == ApprovalState::Approved);
+    let prepared = case.action.binding.calls.get(index);
+    let command = prepared.and_then(|prepared| if undo { prepared.undo_command() } else { Some(prepared.command()) });
     let intent = EventBody::CallIntended {
         step: step.clone(),
         index,
         undo,
         call: cleared.call().clone(),
+        command: command.unwrap_or_default(),
         process: snapshot.process.to_owned(),
         approval: consumed.map(|approval| approval.id.clone()),
         before: seen.seen.status.clone(),

@@ -15,7 +15,7 @@ fn an_approved_remedy_that_holds_resolves() {
     assert!(world.sent.is_empty(), "nothing is sent before a person decides");
     world.decide(Decision::Approve);
     world.settle();
-    assert_eq!(world.sent, ["api &"]);
+    assert_eq!(world.sent, ["<command of api>"]);
     assert_eq!(world.incident.verdict, Some(Verdict::Resolved));
     assert_eq!(world.incident.state, IncidentState::Closed);
     assert_eq!(world.incident.approvals[0].state, ApprovalState::Consumed);

@@ -245,7 +245,7 @@ impl World {
             environment: self.incident.environment.clone(),
             target: step.target.clone(),
             operation: step.operation.clone(),
-            calls: vec![PreparedCall { call, undo }],
+            calls: vec![PreparedCall::new(call, undo)],
             identity: BTreeMap::from([("api".into(), "v1".into())]),
             guard: translate::guard(operation, &before),
             precondition: remedy.precondition.clone(),
@@ -287,7 +287,14 @@ impl World {
         let held = self.read("get_status")["ready"].as_bool() == Some(true);
         let independent = held.then(|| self.read("check_health")["healthy"].as_bool().unwrap());
         let detail = "looked".into();
-        self.append(vec![EventBody::VerifyFinished { step, held, independent, detail, evidence: None }]);
+        self.append(vec![EventBody::VerifyFinished {
+            step,
+            held,
+            independent,
+            detail,
+            criterion: None,
+            evidence: None,
+        }]);
     }
 }
 

@@ -90,7 +90,7 @@ pub fn case() -> Case {
         cpus: None,
         pids: None,
     };
-    let prepared = |id: &str| PreparedCall { call: update(id, 32 << 20), undo: Some(update(id, 16 << 20)) };
+    let prepared = |id: &str| PreparedCall::new(update(id, 32 << 20), Some(update(id, 16 << 20)));
     let identity: BTreeMap<String, String> =
         [("aaa", "sha256:1"), ("bbb", "sha256:1")].map(|(n, v)| (n.into(), v.into())).into();
     let incident = IncidentId::new("inc_1");

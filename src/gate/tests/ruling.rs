@@ -159,7 +159,7 @@ fn an_action_that_was_begun_is_not_left_half_done() {
 fn telling_people_runs_whatever_happens_but_a_refusing_rule() {
     let mut case = case().autonomy(Autonomy::Observe);
     let call = ActCall::NotifySend { channel: "pager".into(), title: "t".into(), body: "b".into() };
-    case.binding.calls = vec![PreparedCall { call, undo: None }];
+    case.binding.calls = vec![PreparedCall::new(call, None)];
     case.risk = Risk::ReadOnly;
     case.kill_switch = true;
     case.alerting = 20;

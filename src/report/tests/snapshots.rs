@@ -8,7 +8,8 @@ fn resolved_with_an_approval() {
     action.verify = Some(VerifyRecord {
         held: true,
         independent: Some(true),
-        detail: "ready for 60s; the alert's expression is empty".into(),
+        detail: "it is ready for 60s (ready); the alert's expression is empty".into(),
+        criterion: Some("evidence.ready && !evidence.crash_looping".into()),
         at: at("00:06:00"),
     });
     let mut incident = treated(action.clone(), StepStatus::Succeeded);
@@ -23,7 +24,8 @@ fn resolved_with_an_approval() {
                 step: remedy().id,
                 held: true,
                 independent: Some(true),
-                detail: "ready for 60s".into(),
+                detail: "it is ready for 60s (ready)".into(),
+                criterion: None,
                 evidence: None,
             },
         ),
@@ -104,6 +106,7 @@ fn undone() {
         held: false,
         independent: None,
         detail: "it died again after 12s".into(),
+        criterion: None,
         at: at("00:05:00"),
     });
     action.undo_wanted = Some(UndoWanted { reason: UndoReason::VerifyFailed, clean: true });

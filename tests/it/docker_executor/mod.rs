@@ -8,6 +8,7 @@ mod recreation;
 mod remote;
 mod status;
 mod storage;
+mod typed;
 
 use crate::support::clear::cleared;
 use oncalld::domain::{ActCall, CallSpec, Inventory, ReadCall, Redactor, Service, TimeSpan, Values, spec_of};

@@ -8,6 +8,7 @@ mod reading;
 mod recreation;
 mod storage;
 mod stores;
+mod typed;
 
 use crate::support::clear::cleared;
 use crate::support::daemon::ONCALLD;
@@ -15,7 +16,7 @@ use oncalld::config::{RestartPolicy, Secret, ServiceConfig};
 use oncalld::domain::{ActCall, ByteSize, Inventory, ReadCall, TimeSpan, Values, spec_of};
 use oncalld::execute::process::{ProcessConfig, ProcessEnvironment};
 use oncalld::execute::restore::RestoreStore;
-use oncalld::execute::{Captured, Environment, ExecuteError, Executor, Probed};
+use oncalld::execute::{Captured, Environment, ExecuteError, Executor, NativeCall, Probed};
 use oncalld::shim::control::end_all;
 use oncalld::shim::{InstanceFolder, ServiceFolder, State, proc};
 use serde_json::Value;
@@ -142,6 +143,17 @@ impl Rig {
     pub async fn probe(&self, name: &str, with: Value) -> Option<Probed> {
         let call = ActCall::decode(name, fields(with)).expect("a call");
         self.environment.probe(&call).await.expect("an answer")
+    }
+
+    /// What a person would type for it.
+    pub async fn typed(&self, name: &str, with: Value) -> String {
+        let (read, act) = (ReadCall::decode(name, fields(with.clone())), ActCall::decode(name, fields(with)));
+        let command = match (&read, &act) {
+            (Ok(call), _) => self.environment.command(NativeCall::Read(call)).await,
+            (_, Ok(call)) => self.environment.command(NativeCall::Act(call)).await,
+            (Err(error), _) => panic!("{error}"),
+        };
+        command.expect("a command")
     }
 
     pub async fn status(&self, service: &str) -> Value {

@@ -15,7 +15,7 @@ pub fn cleared(call: ActCall) -> Cleared {
         environment: "test".into(),
         target: String::new(),
         operation: call.name().into(),
-        calls: vec![PreparedCall { call, undo: None }],
+        calls: vec![PreparedCall::new(call, None)],
         identity: BTreeMap::new(),
         guard: Values::new(),
         precondition: None,
