@@ -16,6 +16,8 @@ pub fn summary(operation: &str, facts: &Values) -> String {
         "check_resources" => resources(facts),
         "get_dependencies" => dependencies(facts),
         "get_config" => config(facts),
+        "list_services" => services(facts),
+        "get_history" => history(facts),
         _ => generic(facts),
     };
     if text.is_empty() { generic(facts) } else { text }
@@ -80,7 +82,7 @@ fn health(facts: &Values) -> String {
 }
 
 fn resources(facts: &Values) -> String {
-    let size = |name| number(facts, name).and_then(|n| u64::try_from(n).ok()).map(|n| ByteSize(n).to_string());
+    let size = |name| number(facts, name).and_then(|n| u64::try_from(n).ok()).map(about);
     let percent = |name: &str| facts.get(name).and_then(Value::as_f64).map(|value| format!("{value:.0} %"));
     let memory = match (percent("memory_percent"), size("memory_limit"), size("memory_usage")) {
         (Some(percent), Some(limit), _) => format!("memory {percent} of {limit}"),
@@ -88,6 +90,11 @@ fn resources(facts: &Values) -> String {
         _ => return String::new(),
     };
     format!("{memory}, CPU {}", percent("cpu_percent").unwrap_or_else(|| "unknown".into()))
+}
+
+/// A size that is read, not reckoned with.
+fn about(bytes: u64) -> String {
+    ByteSize(if bytes >= 1 << 20 { bytes >> 20 << 20 } else { bytes }).to_string()
 }
 
 fn dependencies(facts: &Values) -> String {
@@ -101,6 +108,22 @@ fn dependencies(facts: &Values) -> String {
         (true, 0) => "needs nothing".into(),
         (true, count) => format!("all {count} ready"),
         _ => problems.join("; "),
+    }
+}
+
+fn services(facts: &Values) -> String {
+    let down = names(facts, "not_running");
+    let down = if down.is_empty() { "all run".to_owned() } else { format!("not running: {down}") };
+    format!("{} services, {down}", length(facts, "services"))
+}
+
+fn history(facts: &Values) -> String {
+    let last =
+        text(facts, "last_change_at").get(11..19).map_or_else(String::new, |time| format!(", the last at {time}Z"));
+    match length(facts, "changes") {
+        0 => "no changes seen".into(),
+        1 => format!("1 change{last}"),
+        count => format!("{count} changes{last}"),
     }
 }
 

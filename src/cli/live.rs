@@ -214,7 +214,11 @@ impl Feed {
                     (true, Some(false)) | (false, _) => Tone::Bad,
                     (true, _) => Tone::Good,
                 };
-                line("verify", tone, format!("{}  {}", if *held { "held" } else { "did not hold" }, one_line(detail)))
+                line(
+                    "verify",
+                    tone,
+                    format!("{}: {}", if *held { "it helped" } else { "it did not help" }, one_line(detail)),
+                )
             }
             EventBody::UndoRequested { step, clean, .. } => {
                 let how = if *clean { "" } else { "; the target is not as the action left it" };

@@ -150,8 +150,8 @@ fn action(action: &Action, style: &Style) -> Vec<String> {
         }
     }
     if let Some(verify) = &action.verify {
-        let (tone, word) = if verify.held { (Tone::Good, "held") } else { (Tone::Bad, "did not hold") };
-        lines.push(format!("      verify: {}  {}", style.paint(tone, word), one_line(&verify.detail)));
+        let (tone, word) = if verify.held { (Tone::Good, "it helped") } else { (Tone::Bad, "it did not help") };
+        lines.push(format!("      verify: {}: {}", style.paint(tone, word), one_line(&verify.detail)));
     }
     lines
 }

@@ -73,8 +73,8 @@ fn recovered(incident: &Incident, detail: &str) -> Vec<EventBody> {
     } else {
         (Verdict::Resolved, format!("the alerts are over and the target is healthy: {detail}"))
     };
-    events.push(EventBody::VerdictReached { verdict, reason: reason.clone(), cites: Vec::new() });
-    events.push(EventBody::IncidentClosed { by: None, reason });
+    events.push(EventBody::VerdictReached { verdict, reason, cites: Vec::new() });
+    events.push(close(verdict.as_str().to_owned()));
     events
 }
 
@@ -173,7 +173,7 @@ fn finish(incident: &Incident, snapshot: &Snapshot<'_>, verdict: Verdict) -> Nex
     // Whoever asked by hand reads the answer; nobody is paged for it.
     let asked = incident.alerts.is_empty() && incident.escalated.is_none();
     if done || asked && !matches!(incident.trigger, Trigger::Storm { .. }) {
-        return Next::Append(vec![close(incident.verdict_reason.clone())]);
+        return Next::Append(vec![close(verdict.as_str().to_owned())]);
     }
     match &incident.escalated {
         None => Next::Append(vec![EventBody::IncidentEscalated { reason: incident.verdict_reason.clone() }]),

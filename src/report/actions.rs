@@ -36,6 +36,8 @@ pub struct ActionReport {
     pub criterion: Option<String>,
     /// How it was taken back, or could be.
     pub undo: String,
+    /// What would take it back, where it was not taken back.
+    pub undo_commands: Vec<String>,
     /// What was sent to take it back.
     pub undo_calls: Vec<SentCall>,
 }
@@ -81,6 +83,10 @@ fn one(incident: &Incident, events: &[Event], record: &StepRecord, action: &Acti
         verification: verification(action),
         criterion: action.verify.as_ref().and_then(|verify| verify.criterion.clone()),
         undo: undo(action),
+        undo_commands: match action.undo_wanted {
+            Some(_) => Vec::new(),
+            None => action.binding.undo_commands(),
+        },
         undo_calls: action.undo_calls.iter().map(sent).collect(),
     }
 }
@@ -127,14 +133,15 @@ fn sent(record: &CallRecord) -> SentCall {
 
 fn verification(action: &Action) -> String {
     let Some(verify) = &action.verify else { return "not verified".into() };
-    let held = if verify.held { "held through its soak" } else { "did not hold" };
+    let held = if verify.held { "it helped" } else { "it did not help" };
     let independent = match verify.independent {
-        Some(true) => "an independent signal agrees",
-        Some(false) => "an independent signal disagrees",
-        None => "no independent signal",
+        Some(true) => ", and an independent signal agrees",
+        Some(false) => ", but an independent signal disagrees",
+        None if verify.held => "; no independent signal was asked, or it told nothing",
+        None => "",
     };
     let detail = if verify.detail.is_empty() { String::new() } else { format!(": {}", verify.detail) };
-    format!("{held}; {independent}{detail}")
+    format!("{held}{independent}{detail}")
 }
 
 fn undo(action: &Action) -> String {
@@ -148,11 +155,10 @@ fn undo(action: &Action) -> String {
         (Some(false), _) => format!("not taken back, though wanted {why}").trim_end().to_owned(),
         (None, true) => format!("wanted {why}"),
         (None, false) => {
-            let commands = action.binding.undo_commands();
-            if commands.is_empty() {
+            if action.binding.undo_commands().is_empty() {
                 "nothing takes it back".into()
             } else {
-                format!("kept; to take it back: {}", commands.join("; "))
+                "it stays; this takes it back".into()
             }
         }
     }

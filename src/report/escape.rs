@@ -10,8 +10,30 @@ const MAX_CODE: usize = 2_000;
 /// One line of prose: no markup, no HTML, no links that write themselves.
 pub(super) fn prose(text: &str) -> String {
     let flat = one_line(text, MAX_PROSE);
-    let characters: Vec<char> = flat.chars().collect();
-    let mut escaped = String::with_capacity(flat.len() + 16);
+    let words: Vec<String> = flat.split(' ').map(|word| address(word).unwrap_or_else(|| escaped(word))).collect();
+    let mut text = words.join(" ");
+    // What stands at the start may make a list or a heading of it.
+    let digits = text.chars().take_while(char::is_ascii_digit).count();
+    if digits > 0 && text[digits..].starts_with(['.', ')']) {
+        text.insert(digits, '\\');
+    } else if text.starts_with(['#', '+', '-', '=']) {
+        text.insert(0, '\\');
+    }
+    text
+}
+
+/// An address as code: readable, and no link that writes itself.
+fn address(word: &str) -> Option<String> {
+    if !(word.starts_with("http://") || word.starts_with("https://")) || word.contains('`') {
+        return None;
+    }
+    let address = word.trim_end_matches([':', ';', ',', '.', ')']);
+    Some(format!("`{address}`{}", &word[address.len()..]))
+}
+
+fn escaped(word: &str) -> String {
+    let characters: Vec<char> = word.chars().collect();
+    let mut escaped = String::with_capacity(word.len() + 8);
     for (index, c) in characters.iter().copied().enumerate() {
         let before = index.checked_sub(1).and_then(|index| characters.get(index)).copied();
         let after = characters.get(index + 1).copied();
@@ -20,21 +42,17 @@ pub(super) fn prose(text: &str) -> String {
         }
         escaped.push(c);
     }
-    // A number with a dot or bracket at the start would make a list of it.
-    let digits = escaped.chars().take_while(char::is_ascii_digit).count();
-    if digits > 0 && escaped[digits..].starts_with(['.', ')']) {
-        escaped.insert(digits, '\\');
-    }
     escaped
 }
 
 fn needs_backslash(c: char, before: Option<char>, after: Option<char>) -> bool {
     let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     match c {
-        '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '&' | '|' | '~' | '$' => true,
+        '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~' | '$' => true,
+        // Only where it would be a character by its name or number.
+        '&' => after.is_some_and(|c| c.is_alphanumeric() || c == '#'),
         // Inside a word it is no emphasis, and names full of backslashes cannot be read.
         '_' => !(word(before) && word(after)),
-        '#' | '+' | '-' | '=' => before.is_none(),
         // http://… and www.… become links by themselves in many renderers, and @name tells people.
         ':' => after == Some('/'),
         '.' => before.is_some_and(|c| c.eq_ignore_ascii_case(&'w')),
@@ -89,6 +107,11 @@ mod tests {
         assert_eq!(prose("<script>alert(1)</script>"), r"\<script\>alert(1)\</script\>");
         assert_eq!(prose("see [here](http://evil.example) @all"), r"see \[here\](http\://evil.example) \@all");
         assert_eq!(prose("# big\n- item"), r"\# big - item");
+        assert_eq!(
+            prose("ask http://127.0.0.1/health: a && b &amp; c"),
+            r"ask `http://127.0.0.1/health`: a && b \&amp; c"
+        );
+        assert_eq!(prose("http://evil`x"), r"http\://evil\`x");
         assert_eq!(prose("1. first"), r"1\. first");
         assert_eq!(prose("memory_limit_too_small _now_"), r"memory_limit_too_small \_now\_");
         assert_eq!(code("a `b` c"), "``a `b` c``");
@@ -108,7 +131,7 @@ mod tests {
             prop_assert!(!escaped.contains('\n'));
             let characters: Vec<char> = escaped.chars().collect();
             for (index, c) in characters.iter().enumerate() {
-                if matches!(c, '<' | '`') {
+                if matches!(c, '<' | '`') && !text.contains("://") {
                     prop_assert_eq!(characters.get(index.wrapping_sub(1)), Some(&'\\'));
                 }
             }

@@ -9,6 +9,10 @@ use utoipa::ToSchema;
 const MAX_FACTS: usize = 32;
 /// Log lines of one step; the rest is in the journal under the digest.
 const MAX_LINES: usize = 10;
+/// Entries of one list; of what happens one after the other, those are the last.
+const MAX_ENTRIES: usize = 8;
+/// Lines of logs are told apart, and nobody reads a digest.
+const UNTOLD: [&str; 3] = ["lines", "config_digest", "image_id"];
 /// Characters of one fact or line.
 const MAX_TEXT: usize = 240;
 
@@ -48,7 +52,8 @@ pub(super) fn all(incident: &Incident) -> Vec<EvidenceReport> {
         .iter()
         .filter_map(|record| {
             let evidence = record.evidence.as_ref()?;
-            Some(one(evidence, record.phase, &record.step.reason))
+            let reason = if evidence.name == "verify" { "Did it help?" } else { record.step.reason.as_str() };
+            Some(one(evidence, record.phase, reason))
         })
         .collect()
 }
@@ -73,8 +78,11 @@ fn one(evidence: &Evidence, phase: PhaseName, reason: &str) -> EvidenceReport {
 fn facts(values: &Values) -> Vec<String> {
     let told: Vec<String> = values
         .iter()
-        .filter(|(name, _)| name.as_str() != "lines")
-        .filter_map(|(name, value)| fact(value).map(|text| format!("{name}: {text}{}", readable(name, value))))
+        .filter(|(name, _)| !UNTOLD.contains(&name.as_str()))
+        .flat_map(|(name, value)| {
+            let first = fact(value).map(|text| format!("{name}: {text}{}", readable(name, value)));
+            first.into_iter().chain(inside(value))
+        })
         .collect();
     let left = told.len().saturating_sub(MAX_FACTS);
     let mut told: Vec<String> = told.into_iter().take(MAX_FACTS).collect();
@@ -91,7 +99,10 @@ fn fact(value: &Value) -> Option<String> {
         Value::Bool(value) => Some(value.to_string()),
         Value::Number(number) => Some(number.to_string()),
         Value::String(text) if text.is_empty() || text == "none" => None,
-        Value::String(text) => Some(short(text)),
+        Value::String(text) => Some(match text.parse::<Timestamp>() {
+            Ok(at) => at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+            Err(_) => short(text),
+        }),
         Value::Array(items) if items.is_empty() => None,
         Value::Array(items) => {
             let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
@@ -107,11 +118,20 @@ fn fact(value: &Value) -> Option<String> {
     }
 }
 
-/// A size in the unit that people use, where it is a whole number of one.
+/// A line for each entry of a list of flat objects: what happened, what is needed, what is mounted.
+fn inside(value: &Value) -> Vec<String> {
+    let entries: Vec<&Value> = value.as_array().into_iter().flatten().filter(|entry| entry.is_object()).collect();
+    let skipped = entries.len().saturating_sub(MAX_ENTRIES);
+    entries.into_iter().skip(skipped).filter_map(|entry| Some(format!("  - {}", fact(entry)?))).collect()
+}
+
+/// A size in the unit that people use.
 fn readable(name: &str, value: &Value) -> String {
-    let is_size = ["memory", "size", "used", "free"].iter().any(|word| name.contains(word));
+    let is_size =
+        ["memory", "size", "used", "free"].iter().any(|word| name.contains(word)) && !name.contains("percent");
     match value.as_u64() {
         Some(bytes) if is_size && bytes >= 1 << 20 && bytes % (1 << 20) == 0 => format!(" ({})", ByteSize(bytes)),
+        Some(bytes) if is_size && bytes >= 1 << 20 => format!(" (about {})", ByteSize(bytes >> 20 << 20)),
         _ => String::new(),
     }
 }

@@ -103,7 +103,7 @@ pub(super) fn loose_ends(incident: &Incident, events: &[Event]) -> Vec<String> {
     let firing: Vec<&str> =
         incident.alerts.iter().filter(|alert| alert.status == AlertStatus::Firing).map(|alert| alert.name()).collect();
     if !firing.is_empty() {
-        found.push(format!("Still firing when last reported: {}", firing.join(", ")));
+        found.push(format!("No sender has said yet that this is over: {}", firing.join(", ")));
     }
     found.extend(undelivered(events));
     found

@@ -138,7 +138,9 @@ fn action(action: &ActionReport) -> String {
     if let Some(criterion) = &action.criterion {
         let _ = writeln!(text, "  - checked: {}", code(criterion));
     }
-    let _ = writeln!(text, "- Undo: {}", prose(&action.undo));
+    let commands: Vec<String> = action.undo_commands.iter().map(|command| code(command)).collect();
+    let colon = if commands.is_empty() { "" } else { ": " };
+    let _ = writeln!(text, "- Undo: {}{colon}{}", prose(&action.undo), commands.join(", "));
     calls(&mut text, "Sent to take it back", &action.undo_calls);
     text.push('\n');
     text

@@ -122,13 +122,13 @@ fn acted(incident: &Incident, body: &EventBody) -> Option<String> {
             }
         }
         EventBody::VerifyFinished { step: id, held, independent, detail, .. } => {
-            let held = if *held { "held" } else { "did not hold" };
+            let held = if *held { "helped" } else { "did not help" };
             let independent = match independent {
                 Some(true) => ", and an independent signal agrees",
-                Some(false) => ", and an independent signal disagrees",
+                Some(false) => ", but an independent signal disagrees",
                 None => "",
             };
-            format!("Verification of {} {held}{independent}{}", step(id), after_colon(detail))
+            format!("{} {held}{independent}{}", step(id), after_colon(detail))
         }
         EventBody::UndoRequested { step: id, reason, .. } => {
             let why = match reason {

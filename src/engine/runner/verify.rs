@@ -108,7 +108,7 @@ impl Runner {
                 Truth::Unknown(_) => {}
             }
         }
-        Ok((true, format!("{} for {soak}{}", check.expected, in_brackets(&check.found(&look))), look.reading))
+        Ok((true, format!("{}; watched for {soak}{}", check.expected, after_colon(&check.found(&look))), look.reading))
     }
 
     /// What could not be seen because the environment is away is neither good nor bad: it is looked at again from the
@@ -189,6 +189,6 @@ impl Check<'_> {
     }
 }
 
-fn in_brackets(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(" ({text})") }
+fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
 }

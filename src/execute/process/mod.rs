@@ -39,7 +39,9 @@ pub use keep::ProcessTask;
 use crate::{
     config::{EnvironmentConfig, ServiceConfig},
     domain::{ActCall, Inventory, ReadCall, Service, Timestamp, Values},
-    execute::{Captured, Environment, ExecuteError, Executor, NativeCall, Probed, probe::Prober, restore::RestoreStore},
+    execute::{
+        Captured, Environment, ExecuteError, Executor, NativeCall, Probed, probe::Prober, restore::RestoreStore,
+    },
     gate::Cleared,
 };
 use futures_util::future::BoxFuture;

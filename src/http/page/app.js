@@ -16,9 +16,10 @@ class ListView {
     this.closed = el("ul", { class: "plain incidents" });
     this.none = el("p", { class: "faint", hidden: true }, "Nothing is wrong that anybody told us of.");
     this.more = el("button", { type: "button", hidden: true, onclick: () => this.#older() }, "Older");
+    this.closedTitle = el("h2", { hidden: true }, "Closed");
     this.older = [];
     this.next = null;
-    this.node = el("div", {}, el("h2", {}, "Open"), this.open, this.none, el("h2", {}, "Closed"), this.closed, this.more);
+    this.node = el("div", {}, el("h2", {}, "Open"), this.open, this.none, this.closedTitle, this.closed, this.more);
   }
 
   async load() {
@@ -41,6 +42,7 @@ class ListView {
     const recent = new Set(this.recent.map((incident) => incident.id));
     const all = [...this.recent, ...this.older.filter((incident) => !recent.has(incident.id))];
     reconcile(this.closed, all, (incident) => incident.id, incidentRow);
+    this.closedTitle.hidden = all.length === 0;
     this.more.hidden = this.next === null;
   }
 }

@@ -30,7 +30,7 @@ export class IncidentView {
     reconcile(this.approvals, [...incident.approvals].sort((one, other) => order(one) - order(other)),
       (approval) => approval.id, (approval) => approvalCard(approval, { link: false }));
     this.findingsTitle.hidden = incident.findings.length + incident.manual.length === 0;
-    reconcile(this.findings, [...incident.findings, ...incident.manual], (item) => item.id ?? `manual ${item.remedy}`, findingView);
+    reconcile(this.findings, [...incident.findings, ...incident.manual], (item) => item.id ?? `manual ${item.remedy}`, (item) => findingView(item, incident.steps));
     const phases = PHASES.map((name) => ({ name, steps: incident.steps.filter((record) => record.phase === name) }))
       .filter((phase) => phase.steps.length > 0)
       .map((phase) => ({ ...phase, finished: incident.finished_phases.includes(phase.name) }));
@@ -136,13 +136,14 @@ function header(incident) {
         pairs(Object.entries({ ...alert.labels, ...alert.annotations }))))));
 }
 
-function findingView(item) {
+function findingView(item, steps) {
+  const name = (id) => steps.find((record) => record.step.id === id)?.step.name ?? id;
   if (item.instructions !== undefined) {
     return el("li", { class: "card asks" }, el("span", { class: "title" }, "For a person"),
       el("p", {}, item.instructions), el("p", { class: "faint" }, item.reason));
   }
   return el("li", { class: "card" },
     el("div", { class: "row" }, el("span", { class: "grow" }, item.summary),
-      item.cause && badge(`${item.cause.code} ${item.cause.confidence}`, "bad")),
-    el("p", { class: "faint" }, `from ${item.cites.join(", ")}`));
+      item.cause && badge(`${item.cause.code} ${Math.round(item.cause.confidence * 100)} %`, "bad")),
+    el("p", { class: "faint" }, `rests on ${item.cites.map(name).join(", ")}`));
 }

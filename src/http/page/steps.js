@@ -49,6 +49,7 @@ function actionView(action) {
       verify && ["Verified", el("span", { class: verify.held ? "good" : "bad" },
         `${verify.held ? "held" : "did not hold"}: ${verify.detail}`)],
       verify && ["Independent signal", { true: "agrees", false: "disagrees" }[verify.independent] ?? "none"],
+      verify?.criterion && ["Checked", el("code", { class: "faint" }, verify.criterion)],
     ].filter(Boolean)),
     action.calls.length > 0 && [el("h4", {}, "Sent"), action.calls.map(callView)],
     action.undo_calls.length > 0 && [el("h4", {}, "Sent to take it back"), action.undo_calls.map(callView)],

@@ -6,11 +6,9 @@ use oncalld::domain::ActCall;
 use oncalld::execute::{Executor as _, NativeCall};
 use serde_json::json;
 
-const NAME: &str = "docker_executor::typed";
-
 #[tokio::test]
 async fn the_shown_command_has_what_changes_and_no_secret() {
-    let Some(stage) = Stage::open(&format!("{NAME}::the_shown_command")) else { return };
+    let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
     let options = ["--env", "API_SECRET=hunter2hunter2", "--env", "DEBUG=1", "--memory", "64m", "--restart", "always"];
     assert!(stage.run("api", &options, &["sleep", "600"]).ok);

@@ -40,7 +40,11 @@ fn what_no_runbook_knows_is_said_to_be_unknown() {
     let facts = Facts::ended("error", 3).log(&["panicked at src/main.rs:7"]);
     let diagnosis = diagnose(EnvironmentKind::Docker, &facts, "ContainerKilled", &[]);
     assert_eq!((diagnosis.verdict, diagnosis.cause()), (Verdict::Inconclusive, None), "{diagnosis:#?}");
-    assert!(diagnosis.reason.contains("api is exited: exit code 3, reason error"), "{}", diagnosis.reason);
+    assert!(
+        diagnosis.reason.contains("api does not run (state exited, exit code 3, reason error"),
+        "{}",
+        diagnosis.reason
+    );
 }
 
 #[test]
