@@ -52,7 +52,7 @@ fn where_the_environment_is_gone_the_incident_says_so_and_nothing_acts() {
     world.settle();
     assert_eq!(
         (world.sent.as_slice(), world.incident.verdict),
-        (["api &".to_owned()].as_slice(), Some(Verdict::Resolved))
+        (["<command of api>".to_owned()].as_slice(), Some(Verdict::Resolved))
     );
 }
 
