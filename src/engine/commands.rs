@@ -12,7 +12,11 @@ use crate::domain::{
 };
 use crate::flow::{self, Known, Refusal, Word};
 use crate::journal::Append;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Names that are listed where none is near; more would bury the message.
+const MOST_LISTED: usize = 12;
 
 /// Open incidents at once: a storm of alerts without a common target ends here instead of in memory.
 const MAX_OPEN: usize = 1_000;
@@ -293,8 +297,13 @@ impl From<Refusal> for EngineError {
 }
 
 fn unknown<'a>(kind: &str, name: &str, candidates: impl Iterator<Item = &'a str>) -> EngineError {
-    let near = nearest(name, candidates).into_iter().map(str::to_owned).collect();
-    EngineError::NotFound { what: format!("there is no {kind} '{name}'"), near }
+    let known: BTreeSet<&str> = candidates.collect();
+    let near: Vec<String> = nearest(name, known.iter().copied()).into_iter().map(str::to_owned).collect();
+    let listed = match (near.is_empty(), known.len()) {
+        (true, 1..=MOST_LISTED) => format!("; there are {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+        _ => String::new(),
+    };
+    EngineError::NotFound { what: format!("there is no {kind} '{name}'{listed}"), near }
 }
 
 /// A fresh identifier.

@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::plan::{self, PlanInput};
 use crate::translate::{self, Context, Declared, Translated};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One incident that would be opened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -176,10 +176,11 @@ fn remedies(catalog: &Catalog, runbooks: &[String]) -> Vec<PreviewRemedy> {
         .flat_map(|runbook| {
             runbook.remedies.values().map(|remedy| {
                 let finds = runbook.findings.iter().filter(|finding| finding.remedies.contains(&remedy.id));
+                let causes: BTreeSet<String> = finds.filter_map(|finding| finding.cause.clone()).collect();
                 PreviewRemedy {
                     id: remedy.id.clone(),
                     runbook: runbook.id.clone(),
-                    causes: finds.filter_map(|finding| finding.cause.clone()).collect(),
+                    causes: causes.into_iter().collect(),
                     operations: remedy.steps.iter().map(|step| step.operation.clone()).collect(),
                 }
             })

@@ -149,3 +149,31 @@ fn links_between_pages_lead_somewhere() {
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
+
+/// Every command that a page or the README shows has the flags that are shown with it.
+#[test]
+fn commands_in_pages_exist() {
+    let shown =
+        regex::Regex::new(r"(?:oncalld|cargo run(?: --release)? --) ([a-z][a-z-]*)((?: --?[a-z][a-z-]*)*)[ `\n]")
+            .expect("a pattern");
+    let mut pages = crate::support::source::files("docs", &[".md"]);
+    pages.push(root().join("README.md"));
+    let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
+    for page in pages {
+        let text = std::fs::read_to_string(&page).expect("a readable page");
+        // Commands stand in code.
+        let code = text.split('`').enumerate().filter(|(index, _)| index % 2 == 1).map(|(_, code)| format!("{code}\n"));
+        for found in code.collect::<Vec<_>>().iter().flat_map(|code| shown.captures_iter(code)) {
+            let (command, flags) = (found[1].to_owned(), found[2].to_owned());
+            let help = std::process::Command::new(crate::support::daemon::ONCALLD).args([&command, "--help"]).output();
+            let help = help.expect("the program runs");
+            let text = String::from_utf8_lossy(&help.stdout);
+            if !help.status.success() || flags.split_whitespace().any(|flag| !text.contains(flag)) {
+                wrong.push(format!("{}: {}", page.display(), found[0].trim()));
+            }
+            seen.insert(command);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen.len() >= 8, "commands are found at all: {seen:?}");
+}

@@ -3,16 +3,18 @@
 import { badge, el, pairs, tone, when } from "./dom.js";
 import { call } from "./client.js";
 
-/** A request, with buttons while it is pending. */
+/** A request, with buttons while it is pending, and folded up once it is decided. */
 export function approvalCard(approval, { link = true } = {}) {
   const pending = approval.state === "pending";
-  const card = el("section", { class: pending ? "card asks" : "card", "aria-label": `Approval ${approval.id}` },
+  const head = el(pending ? "div" : "summary", {},
     el("div", { class: "row" },
       el("span", { class: "title" }, `${approval.operation} ${approval.target}`),
       badge(approval.risk, tone(approval.risk)),
       badge(approval.state, tone(approval.state)),
       el("span", { class: "faint grow" }, approval.environment),
-      link && el("a", { href: `#/incidents/${encodeURIComponent(approval.incident)}` }, approval.incident)),
+      link && el("a", { href: `#/incidents/${encodeURIComponent(approval.incident)}` }, approval.incident)));
+  const kind = pending ? ["section", { class: "card asks" }] : ["details", { class: "card", "data-name": "approval" }];
+  const card = el(kind[0], { ...kind[1], "aria-label": `Approval ${approval.id}` }, head,
     el("h4", {}, "Runs exactly"),
     lines(approval.command).map((line) => el("pre", { class: "command" }, line)),
     approval.diff.length > 0 && [el("h4", {}, "Changes"), el("pre", {}, approval.diff.join("\n"))],

@@ -47,7 +47,7 @@ function actionView(action) {
       ["Risk", badge(action.risk, tone(action.risk))],
       gate && ["Gate", el("span", {}, badge(gate.decision, tone(gate.decision)), ` ${gate.reason} (${gate.rule})`)],
       verify && ["Verified", el("span", { class: verify.held ? "good" : "bad" },
-        `${verify.held ? "held" : "did not hold"}: ${verify.detail}`)],
+        `${verify.held ? "it helped" : "it did not help"}: ${verify.detail}`)],
       verify && ["Independent signal", { true: "agrees", false: "disagrees" }[verify.independent] ?? "none"],
       verify?.criterion && ["Checked", el("code", { class: "faint" }, verify.criterion)],
     ].filter(Boolean)),
