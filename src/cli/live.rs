@@ -157,6 +157,13 @@ impl Feed {
                 None => line("notified", Tone::Faint, format!("{channel}  {subject}")),
                 Some(error) => line("notified", Tone::Bad, format!("{channel}  {subject} failed: {}", one_line(error))),
             },
+            EventBody::AlertsLeftOut { left_out } => {
+                let text = format!("{} alerts, by {}: fetching them", left_out.number, one_line(&left_out.sender));
+                line("left out", Tone::Faint, text)
+            }
+            EventBody::LeftOutFetched { error: Some(error), .. } => {
+                line("left out", Tone::Bad, format!("cannot be fetched: {}", one_line(error)))
+            }
             EventBody::KillSwitchSet { on, by, reason } => {
                 let (tone, word) = if *on { (Tone::Bad, "ON: no mutation runs") } else { (Tone::Good, "off") };
                 line("kill switch", tone, format!("{word}  by {}  {}", one_line(by), one_line(reason)))

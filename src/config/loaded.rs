@@ -2,12 +2,12 @@
 
 use super::{Agents, EnvironmentConfig, Platform, Policies, SenderAuth};
 use crate::catalog::Catalog;
-use crate::domain::Digest;
+use crate::domain::{Digest, is_secret_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The texts of a configuration by the path that problems are reported under. Secrets are in variables and files of
-/// their own, never in here, so this is what an incident is pinned to and what the journal keeps.
+/// The texts of a configuration by the path that problems are reported under. Those of a [`Config`] have no secret in
+/// them, even where the user's files do: this is what an incident is pinned to and what the journal keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sources(pub BTreeMap<String, String>);
@@ -35,7 +35,7 @@ impl Sources {
 pub struct Config {
     /// Digest of the sources: what an incident is pinned to.
     pub digest: Digest,
-    /// The texts.
+    /// The texts, without the secrets that stand in them.
     pub sources: Sources,
     /// platform.yml.
     pub platform: Platform,
@@ -67,10 +67,4 @@ impl Config {
         });
         of_channels.chain(of_senders).chain(of_environments).map(|secret| secret.expose().to_owned()).collect()
     }
-}
-
-/// Variables of services hold addresses and levels too, which evidence cannot do without; their names tell them apart.
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "passwd", "secret", "token", "key", "credential"].iter().any(|word| name.contains(word))
 }

@@ -125,6 +125,52 @@ shop:
 }
 
 #[test]
+fn what_is_kept_of_a_configuration_has_no_secret() {
+    let platform = "
+# the old one was comment-secret
+tokens: [{name: a, role: admin, token: inline-token-1}]
+senders:
+  - {name: am, kind: alertmanager, auth: {bearer: &shared 'inline-bearer-2'}}
+  - {name: basic, kind: alertmanager, auth: {basic: {user: u, password: inline-password-3}}}
+  - {name: g, kind: grafana, auth: {hmac: \"inline\\x2dhmac-4\"}}
+  - {name: h, kind: grafana, auth: {hmac: \"${HMAC}\"}}
+channels:
+  - {name: chat, kind: webhook, url: 'https://hooks.example/T0/inline-path-5', secret: *shared}
+  - {name: other, kind: webhook, url: 'https://hooks.example', secret: '${NOT_SET:-inline-default-6}'}
+";
+    let environments = "
+shop:
+  kind: process
+  prometheus: {url: 'http://p:9090', bearer: inline-bearer-7}
+  services:
+    api:
+      argv: [api]
+      environment:
+        PASSWORD: >-
+          inline-folded-8
+          and-more-9
+        PORT: '8080'
+    web: {argv: [web], environment: {PASSWORD: {file: /run/db}}}
+";
+    let files = [("config/platform.yml", platform), ("config/environments.yml", environments)];
+    let variables = [("HMAC", "from-a-variable"), ("/run/db", "from-a-file")];
+    let config = load(files, variables).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(
+        config.environments["shop"].services["api"].environment["PASSWORD"].expose(),
+        "inline-folded-8 and-more-9"
+    );
+    assert_eq!(config.platform.senders[2].auth, SenderAuth::Hmac { secret: Secret::new("inline-hmac-4") });
+    let kept = String::from_utf8(config.sources.to_bytes()).unwrap();
+    for secret in ["inline", "and-more", "comment-secret", "from-a-variable", "from-a-file", "hooks.example"] {
+        assert!(!kept.contains(secret), "{secret} is kept");
+    }
+    assert!(kept.contains("${HMAC}") && kept.contains("http://p:9090"), "the rest is kept");
+    let again = Config::load(Sources::from_bytes(kept.as_bytes()).unwrap(), &texts(variables));
+    let again = again.unwrap_or_else(|problems| panic!("what was kept can be read: {problems}"));
+    assert_eq!((&again.digest, &again.sources), (&config.digest, &config.sources));
+}
+
+#[test]
 fn an_address_that_others_reach_needs_tokens() {
     let open = "listen: 0.0.0.0:9095\nsenders: [{name: am, kind: alertmanager}]\n";
     insta::assert_snapshot!(problems([("config/platform.yml", open)]));

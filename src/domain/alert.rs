@@ -82,3 +82,47 @@ pub struct Delivery {
     /// How many alerts the sender left out of the body.
     pub truncated: u64,
 }
+
+/// What is known of alerts that a sender left out of a delivery: where to look for them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LeftOut {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The configured sender group.
+    pub sender: String,
+    /// Which webhook.
+    pub kind: SenderKind,
+    /// The sender's own group key.
+    pub group_key: String,
+    /// How many.
+    pub number: u64,
+}
+
+impl Delivery {
+    /// What it left out, if it did.
+    pub fn left_out(&self) -> Option<LeftOut> {
+        (self.truncated > 0).then(|| LeftOut {
+            delivery: self.id.clone(),
+            sender: self.sender.clone(),
+            kind: self.kind,
+            group_key: self.group_key.clone(),
+            number: self.truncated,
+        })
+    }
+}
+
+impl LeftOut {
+    /// The delivery that fetched alerts make.
+    pub fn brought(&self, alerts: Vec<Alert>) -> Delivery {
+        let episodes: std::collections::BTreeSet<_> =
+            alerts.iter().map(|alert| (alert.fingerprint.clone(), alert.starts_at)).collect();
+        Delivery {
+            id: DeliveryId::new(Digest::of_json(&("fetched", &self.sender, &episodes)).as_str()),
+            sender: self.sender.clone(),
+            kind: self.kind,
+            group_key: self.group_key.clone(),
+            alerts,
+            truncated: 0,
+        }
+    }
+}

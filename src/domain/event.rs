@@ -2,7 +2,7 @@
 
 use super::{
     ActCall, Alert, Approval, ApprovalId, Binding, Decision, DeliveryId, Digest, Evidence, Finding, IncidentId,
-    PhaseName, Plan, Risk, StepId, Timestamp, Values, Verdict,
+    LeftOut, PhaseName, Plan, Risk, StepId, Timestamp, Values, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -403,6 +403,18 @@ pub enum EventBody {
         /// Why it failed, if it did.
         error: Option<String>,
     },
+    /// A sender left alerts out of a delivery: they are to be fetched from it.
+    AlertsLeftOut {
+        /// Which.
+        left_out: LeftOut,
+    },
+    /// What a delivery had left out was fetched, or could not be.
+    LeftOutFetched {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// Why not.
+        error: Option<String>,
+    },
     /// The kill switch was thrown or reset.
     KillSwitchSet {
         /// Whether mutations are stopped now.
@@ -438,6 +450,15 @@ impl GateDecision {
 }
 
 impl EventBody {
+    /// The evidence that it brings, if it does.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match self {
+            Self::StepFinished { outcome: StepOutcome::Succeeded { evidence }, .. } => Some(evidence),
+            Self::VerifyFinished { evidence, .. } => evidence.as_ref(),
+            _ => None,
+        }
+    }
+
     /// What is sent or asked for, as a person would type it.
     pub fn command(&self) -> Option<String> {
         match self {

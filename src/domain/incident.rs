@@ -119,9 +119,12 @@ pub struct Incident {
     pub escalated: Option<String>,
     /// How often people were told of the escalation.
     pub escalations: u32,
-    /// Subjects of notifications that went out (or failed for good), with the time.
+    /// Subjects and channels of notifications that went out, with the time.
     #[schema(value_type = Object)]
     pub notified: std::collections::BTreeMap<String, Timestamp>,
+    /// Subjects and channels of notifications that did not, and are tried again.
+    #[schema(value_type = Object)]
+    pub untold: std::collections::BTreeMap<String, Untold>,
     /// What the last re-check of a resolved alert's target said, and when.
     pub recheck: Option<Recheck>,
     /// What people said.
@@ -137,6 +140,16 @@ pub struct Incident {
     /// When that was.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+}
+
+/// A notification that could not be delivered so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Untold {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it failed last.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
 }
 
 /// A step with what came of it.

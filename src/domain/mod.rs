@@ -22,7 +22,7 @@ mod seen;
 mod shape;
 mod units;
 
-pub use alert::{Alert, AlertStatus, Delivery, Labels, SenderKind};
+pub use alert::{Alert, AlertStatus, Delivery, Labels, LeftOut, SenderKind};
 pub use approval::{Approval, ApprovalState, Binding, Decision, PreparedCall};
 pub use call::{
     ActCall, CallError, CallSpec, Effect, FieldSpec, ReadCall, quoted as shell_word, spec_of, words as shell_words,
@@ -32,12 +32,12 @@ pub use evidence::{Cause, Evidence, Finding, Verdict};
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
 pub use incident::{
     Action, CallRecord, Comment, GateRecord, Incident, IncidentState, ManualRemedy, Recheck, StepRecord, StepStatus,
-    UndoWanted, VerifyRecord,
+    UndoWanted, Untold, VerifyRecord,
 };
 pub use inventory::{EnvironmentKind, Instance, Inventories, Inventory, Service, nearest};
 pub use message::Message;
 pub use plan::{Phase, PhaseName, Plan, PlanSource, Remedy, Risk, Step, StepRole};
-pub use redact::{Redactor, clean_text};
+pub use redact::{Redactor, clean_text, is_secret_name};
 pub use seen::seen;
 pub use shape::{Shape, ShapeError};
 pub use units::{ByteSize, TimeSpan, UnitError};

@@ -1,6 +1,6 @@
 //! Keeping secrets and trickery out of what is stored, shown or sent.
 
-use super::Digest;
+use super::{Digest, Values};
 use regex::{Captures, Regex};
 use serde_json::Value;
 use std::{borrow::Cow, sync::LazyLock};
@@ -94,6 +94,88 @@ impl Redactor {
     }
 }
 
+/// Whether what has this name usually is a secret. Variables of services hold addresses and levels too, which evidence
+/// cannot do without; their names tell them apart.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let within = ["pass", "secret", "token", "key", "credential"].iter().any(|word| name.contains(word));
+    within || name.ends_with("auth")
+}
+
+/// Fields whose text names what another field holds: `{name: requirepass, value: …}`.
+const NAMES: &[&str] = &["name", "parameter", "setting"];
+
+/// Fields that look like secrets to a pattern, and are none: `registry/token-service:v1.2.3`.
+const PLAIN: &[&str] = &["image", "target", "service", "channel"];
+
+impl Redactor {
+    /// Whether a text has one of the known secrets in it, whatever it looks like.
+    pub fn knows(&self, text: &str) -> bool {
+        self.secrets.iter().any(|secret| text.contains(secret.as_str()))
+    }
+
+    /// Where among arguments a secret stands, or what is likely to be one: `set.DB_PASSWORD`, `argv[3]`.
+    pub fn secret_in(&self, arguments: &Values) -> Option<String> {
+        let named = NAMES.iter().filter_map(|field| arguments.get(*field)?.as_str()).any(is_secret_name);
+        if named && arguments.get("value").is_some_and(is_given) {
+            return Some("value".to_owned());
+        }
+        arguments.iter().find_map(|(name, value)| {
+            let found = if PLAIN.contains(&name.as_str()) {
+                value.as_str().is_some_and(|text| self.knows(text)).then(String::new)
+            } else {
+                self.secret_within(value)
+            };
+            found.map(|path| format!("{name}{path}"))
+        })
+    }
+
+    fn secret_within(&self, value: &Value) -> Option<String> {
+        match value {
+            Value::String(text) => matches!(self.text(text), Cow::Owned(_)).then(String::new),
+            Value::Array(items) => {
+                let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                let given = secret_word(&words).filter(|_| words.len() == items.len());
+                let within = || items.iter().enumerate().find_map(|(n, item)| Some((n, self.secret_within(item)?)));
+                given.map(|n| (n, String::new())).or_else(within).map(|(n, path)| format!("[{n}]{path}"))
+            }
+            Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+                let path =
+                    if is_secret_name(name) && is_given(value) { String::new() } else { self.secret_within(value)? };
+                Some(format!(".{name}{path}"))
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) => None,
+        }
+    }
+}
+
+fn is_given(value: &Value) -> bool {
+    !matches!(value, Value::Null) && value.as_str() != Some("")
+}
+
+/// The position of a secret in the words of a command: `--password X`, `--token=X`, `mysql -pX`, `redis-cli -a X`.
+fn secret_word(words: &[&str]) -> Option<usize> {
+    let program = words.first().map_or("", |program| program.rsplit('/').next().unwrap_or(program));
+    let (joined, apart) = match program {
+        name if name.starts_with("mysql") || name.starts_with("mariadb") => ("-p", ""),
+        "redis-cli" | "valkey-cli" => ("", "-a"),
+        "curl" => ("-u", "-u"),
+        "sshpass" => ("-p", "-p"),
+        _ => ("", ""),
+    };
+    words.iter().enumerate().skip(1).find_map(|(n, word)| {
+        let follows = words.get(n + 1).is_some_and(|next| !next.starts_with('-'));
+        match word.strip_prefix("--").map(|option| option.split_once('=').unwrap_or((option, ""))) {
+            Some((option, "")) if is_secret_name(option) && follows => Some(n + 1),
+            Some((option, value)) if is_secret_name(option) && !value.is_empty() => Some(n),
+            Some(_) => None,
+            None if !apart.is_empty() && *word == apart && follows => Some(n + 1),
+            None if !joined.is_empty() && word.len() > joined.len() && word.starts_with(joined) => Some(n),
+            None => None,
+        }
+    })
+}
+
 /// Text from outside, made harmless to show: control, bidirectional and zero-width characters are dropped (a tab and a
 /// line feed stay), and it is cut at `limit` characters.
 pub fn clean_text(text: &str, limit: usize) -> String {
@@ -149,6 +231,37 @@ mod tests {
         let mut value = json!({"lines": [{"text": "token=abcd1234"}]});
         Redactor::default().value(&mut value);
         assert!(!value.to_string().contains("abcd1234"));
+    }
+
+    #[test]
+    fn secrets_among_arguments_are_found() {
+        let redactor = Redactor::new(["hunter2hunter2".to_owned()], "salt");
+        let found = |arguments: Value| redactor.secret_in(&serde_json::from_value(arguments).unwrap());
+        for (arguments, path) in [
+            (json!({"set": {"MODE": "fast", "DB_PASSWORD": "x"}}), "set.DB_PASSWORD"),
+            (json!({"set": {"URL": "postgres://app:opensesame@db/app"}}), "set.URL"),
+            (json!({"body": "it is hunter2hunter2"}), "body"),
+            (json!({"image": "repo/hunter2hunter2:1"}), "image"),
+            (json!({"name": "requirepass", "value": "x"}), "value"),
+            (json!({"argv": ["mysql", "-u", "root", "-pX"]}), "argv[3]"),
+            (json!({"argv": ["/usr/bin/redis-cli", "-a", "X", "PING"]}), "argv[2]"),
+            (json!({"argv": ["psql", "--password", "X"]}), "argv[2]"),
+            (json!({"argv": ["tool", "--api-token=X"]}), "argv[1]"),
+            (json!({"argv": ["env", "PGPASSWORD=opensesame", "psql"]}), "argv[1]"),
+            (json!({"argv": ["curl", "-H", "Authorization: Bearer abcdef0123"]}), "argv[2]"),
+        ] {
+            assert_eq!(found(arguments.clone()).as_deref(), Some(path), "{arguments}");
+        }
+        for harmless in [
+            json!({"set": {"MODE": "fast", "DB_PASSWORD": ""}, "remove": ["DB_PASSWORD"], "restore": ["API_KEY"]}),
+            json!({"image": "registry/token-service:v1.2.3"}),
+            json!({"name": "maxmemory", "value": "64mb"}),
+            json!({"argv": ["ps", "-a", "aux"]}),
+            json!({"argv": ["mysql", "--password", "--execute"]}),
+            json!({"replicas": 3, "from": null}),
+        ] {
+            assert_eq!(found(harmless.clone()), None, "{harmless}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::answer::{Accepted, EngineError, Identity, KillSwitch};
 use super::command::{Command, Reply};
-use super::ledger::Origin;
+use super::ledger::{Entry, Origin};
 use super::now;
 use super::run::Loop;
 use crate::config::Config;
@@ -10,7 +10,7 @@ use crate::domain::{
     Approval, ApprovalId, ApprovalState, Decision, Delivery, Digest, EventBody, IncidentId, Inventories, Service,
     Values, nearest,
 };
-use crate::flow::{self, Known, Refusal, Word};
+use crate::flow::{self, Correlated, Known, Refusal, Word};
 use crate::journal::Append;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const MAX_OPEN: usize = 1_000;
 impl Loop {
     pub(super) fn command(&mut self, command: Command) {
         match command {
-            Command::Deliver { delivery, reply } => self.deliver(&delivery, Some(reply)),
+            Command::Deliver { delivery, reply } => self.deliver(&delivery, reply),
             Command::Belong { alerts, reply } => {
                 let _ = reply.send(Ok(self.ledger.belong(&alerts)));
             }
@@ -51,44 +51,59 @@ impl Loop {
         }
     }
 
-    /// Takes a delivery; without a reply, one that was fetched.
-    pub(super) fn deliver(&mut self, delivery: &Delivery, reply: Option<Reply<Accepted>>) {
-        let answer = move |result| {
-            if let Some(reply) = reply {
-                let _ = reply.send(result);
-            }
+    fn deliver(&mut self, delivery: &Delivery, reply: Reply<Accepted>) {
+        let left_out = delivery.left_out();
+        let correlated = self.correlated(delivery);
+        let full = if !self.has_room(&correlated) {
+            Some(format!("{MAX_OPEN} incidents are open; close some, then the sender's next try is taken"))
+        } else if left_out.as_ref().is_some_and(|left_out| !self.fetching.has_room(left_out)) {
+            Some("too many deliveries have left alerts out; the sender's next try is taken".to_owned())
+        } else {
+            None
         };
-        let config = self.shared.config();
-        let inventories = self.shared.inventories();
-        let correlated = {
-            let open = self.ledger.open();
-            let closed = |key: &str| self.ledger.closed.of_group(key);
-            flow::correlate(delivery, &config, &inventories, &Known { open: &open, closed: &closed }, &mut new_id)
-        };
-        let fresh = correlated.iter().filter(|one| !self.ledger.slots.contains_key(&one.incident)).count();
-        if self.ledger.slots.len() + fresh > MAX_OPEN {
-            let problem = format!("{MAX_OPEN} incidents are open; close some, then the sender's next try is taken");
-            answer(Err(EngineError::Full(problem)));
+        if let Some(problem) = full {
+            let _ = reply.send(Err(EngineError::Full(problem)));
             return;
         }
-        if delivery.truncated > 0 {
-            self.fetch_rest(delivery);
-        }
-        let at = now();
         let mut incidents: Vec<IncidentId> = correlated.iter().map(|one| one.incident.clone()).collect();
         let belong = self.ledger.belong(&delivery.alerts);
         incidents.extend(belong.into_iter().filter(|id| !correlated.iter().any(|one| one.incident == *id)));
+        let facts = left_out.map(|left_out| EventBody::AlertsLeftOut { left_out }).into_iter().collect();
+        let accepted = Accepted { accepted: delivery.alerts.len(), incidents, ..Accepted::default() };
+        self.take_in(delivery, correlated, facts).then(Box::new(move |result, _| {
+            let _ = reply.send(result.map(|()| accepted));
+        }));
+    }
+
+    /// Which incidents a delivery is about.
+    pub(super) fn correlated(&self, delivery: &Delivery) -> Vec<Correlated> {
+        let (config, inventories) = (self.shared.config(), self.shared.inventories());
+        let open = self.ledger.open();
+        let closed = |key: &str| self.ledger.closed.of_group(key);
+        flow::correlate(delivery, &config, &inventories, &Known { open: &open, closed: &closed }, &mut new_id)
+    }
+
+    /// Whether so many further incidents may be opened.
+    pub(super) fn has_room(&self, correlated: &[Correlated]) -> bool {
+        let fresh = correlated.iter().filter(|one| !self.ledger.slots.contains_key(&one.incident)).count();
+        self.ledger.slots.len() + fresh <= MAX_OPEN
+    }
+
+    /// Puts a delivery on its way, with facts about it. All of it is in one batch: the delivery is known exactly if its
+    /// alerts are durable.
+    pub(super) fn take_in(
+        &mut self,
+        delivery: &Delivery,
+        correlated: Vec<Correlated>,
+        facts: Vec<EventBody>,
+    ) -> &mut Entry {
+        let (config, at) = (self.shared.config(), now());
         for one in correlated.into_iter().filter(|one| !one.events.is_empty()) {
             self.ledger.push(&one.incident, one.events, at, Origin::Command, &config);
         }
         self.open_storms(&config);
-        let accepted = Accepted { accepted: delivery.alerts.len(), incidents, ..Accepted::default() };
-        // In the same batch as the alerts: the delivery is known exactly if they are durable.
-        self.ledger.push_daemon(Append { at, ..Append::default() }).with_delivery(delivery.id.clone()).then(Box::new(
-            move |result, _| {
-                answer(result.map(|()| accepted));
-            },
-        ));
+        let facts = Append { at, events: facts, ..Append::default() };
+        self.ledger.push_daemon(facts).with_delivery(delivery.id.clone())
     }
 
     /// Opens an environment's incident where so many targets alert that the fault is likely shared.
@@ -178,6 +193,14 @@ impl Loop {
         let arguments = operation.check_arguments(arguments).map_err(|errors| {
             EngineError::Invalid(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
+        // What is asked for is journaled, shown and sent to those who decide.
+        if let Some(place) = self.runner.equipment().redactor.secret_in(&arguments) {
+            return Err(EngineError::Invalid(format!(
+                "{place} looks like a secret, and what is asked for can be read in the journal and by whoever is asked; \
+                 declare it in environments.yml (`{{file: …}}`), and `update_config` takes it from there with `restore` \
+                 and `from: declared`"
+            )));
+        }
         let (environment, service) = match (target, operation.on) {
             (Some(target), _) => {
                 let (environment, service) = self.find_service(environment, target)?;

@@ -37,10 +37,12 @@ impl Engine {
     /// # Errors
     /// `Full` or `Unavailable`: nothing was stored, the sender should try again.
     pub async fn deliver(&self, delivery: Delivery, rejected: Vec<RejectedAlert>) -> Result<Accepted, EngineError> {
-        if self.journal.knows(delivery.id.clone()).await? {
+        // Of one that left something out, what it brought says nothing about the rest.
+        if delivery.truncated == 0 && self.journal.knows(delivery.id.clone()).await? {
+            self.shared.metrics.duplicate(&delivery.sender);
             let (accepted, alerts) = (delivery.alerts.len(), delivery.alerts);
             let incidents = self.ask(|reply| Command::Belong { alerts, reply }).await?;
-            return Ok(Accepted { accepted, rejected, incidents, duplicate: true });
+            return Ok(Accepted { accepted, rejected, duplicate: true, incidents });
         }
         let mut accepted = self.ask_among(FOR_DELIVERIES, |reply| Command::Deliver { delivery, reply }).await?;
         accepted.rejected = rejected;
@@ -225,11 +227,16 @@ impl Engine {
         pending
     }
 
-    /// The whole captured result behind a piece of evidence; none if retention deleted it.
+    /// The whole captured result behind a piece of evidence of an incident; none if none of its evidence has this digest,
+    /// or if retention deleted it. Other things that are kept under digests are not for everybody's eyes.
     ///
     /// # Errors
-    /// `Unavailable` if the journal cannot be read.
-    pub async fn captured(&self, digest: Digest) -> Result<Option<Vec<u8>>, EngineError> {
+    /// `NotFound` for the incident, or `Unavailable` if the journal cannot be read.
+    pub async fn captured(&self, id: &IncidentId, digest: Digest) -> Result<Option<Vec<u8>>, EngineError> {
+        let events = self.all_events(id).await?;
+        if !events.iter().filter_map(|event| event.body.evidence()).any(|evidence| evidence.digest == digest) {
+            return Ok(None);
+        }
         Ok(self.journal.blob(digest).await?)
     }
 
@@ -290,9 +297,9 @@ impl Engine {
         self.shared.metrics_text()
     }
 
-    /// Counts alerts of a webhook that could not be taken while others of it were.
-    pub fn count_rejected(&self, alerts: usize) {
-        self.shared.metrics.alerts_rejected(alerts);
+    /// Counts alerts of a webhook that go no further: those that were not understood, and our own.
+    pub fn count_left_aside(&self, sender: &str, rejected: usize, ignored: usize) {
+        self.shared.metrics.left_aside(sender, rejected, ignored);
     }
 
     /// Counts a webhook that was refused before it reached the engine, by reason.

@@ -1,7 +1,7 @@
 //! What reaches the loop.
 
 use super::command::Command;
-use crate::domain::{Delivery, EventBody, IncidentId};
+use crate::domain::{Alert, EventBody, IncidentId, LeftOut};
 use crate::flow::{Effect, Inspected};
 use tokio::sync::mpsc;
 
@@ -15,8 +15,8 @@ pub(super) struct Inbox {
 pub(super) enum Outcome {
     /// An effect ended.
     Effect { incident: IncidentId, effect: Effect, result: EffectResult },
-    /// Alerts that a sender had left out.
-    Fetched(Delivery),
+    /// Alerts that a sender had left out, or why they cannot be had.
+    Fetched { left_out: LeftOut, result: Result<Vec<Alert>, String> },
     /// An inventory was read (or could not be).
     InventoryRead,
 }

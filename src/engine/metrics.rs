@@ -17,6 +17,16 @@ struct AlertLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SenderLabels {
+    sender: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabels {
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct VerdictLabels {
     verdict: &'static str,
 }
@@ -61,21 +71,25 @@ const BUCKETS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0
 pub(super) struct Metrics {
     registry: Registry,
     alerts: Family<AlertLabels, Counter>,
+    rejected: Family<SenderLabels, Counter>,
+    ignored: Family<SenderLabels, Counter>,
+    duplicates: Family<SenderLabels, Counter>,
+    left_out: Family<OutcomeLabels, Counter>,
     refused: Family<ReasonLabels, Counter>,
-    rejected: Counter,
     opened: Counter,
     closed: Family<VerdictLabels, Counter>,
     open: Family<StateLabels, Gauge>,
     steps: Family<StepLabels, Counter>,
     gate: Family<GateLabels, Counter>,
-    approval_wait: Histogram,
-    diagnosis: Histogram,
+    approval_wait: Family<OutcomeLabels, Histogram>,
+    diagnosis: Family<CauseLabels, Histogram>,
     resolution: Histogram,
     notifications: Family<ChannelLabels, Counter>,
     queue: Gauge,
     fsyncs: Counter,
     reloads: Family<OutcomeLabels, Counter>,
     reload_successful: Gauge,
+    failures: Counter,
     journal: Arc<JournalGauges>,
 }
 
@@ -84,60 +98,66 @@ impl Metrics {
         let mut registry = Registry::with_prefix("oncalld");
         let mut metrics = Self {
             alerts: Family::default(),
+            rejected: Family::default(),
+            ignored: Family::default(),
+            duplicates: Family::default(),
+            left_out: Family::default(),
             refused: Family::default(),
-            rejected: Counter::default(),
             opened: Counter::default(),
             closed: Family::default(),
             open: Family::default(),
             steps: Family::default(),
             gate: Family::default(),
-            approval_wait: Histogram::new(BUCKETS),
-            diagnosis: Histogram::new(BUCKETS),
+            approval_wait: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            diagnosis: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             resolution: Histogram::new(BUCKETS),
             notifications: Family::default(),
             queue: Gauge::default(),
             fsyncs: Counter::default(),
+            failures: Counter::default(),
             reloads: Family::default(),
             reload_successful: Gauge::default(),
             journal,
             registry: Registry::default(),
         };
-        registry.register("alerts", "Alerts made durable, by sender and status", metrics.alerts.clone());
-        registry.register("webhooks_refused", "Webhooks refused, by reason", metrics.refused.clone());
-        registry.register(
-            "alerts_rejected",
-            "Alerts that could not be taken out of webhooks that could",
-            metrics.rejected.clone(),
-        );
-        registry.register("incidents_opened", "Incidents opened", metrics.opened.clone());
-        registry.register("incidents_closed", "Incidents closed, by verdict", metrics.closed.clone());
-        registry.register("incidents_open", "Open incidents, by state", metrics.open.clone());
-        registry.register("steps", "Steps ended, by operation and outcome", metrics.steps.clone());
-        registry.register("gate_decisions", "Decisions of the gate, by rule", metrics.gate.clone());
-        registry.register("approval_wait_seconds", "Time until a person decided", metrics.approval_wait.clone());
-        registry.register("time_to_diagnosis_seconds", "From opening to a cause", metrics.diagnosis.clone());
-        registry.register("time_to_resolution_seconds", "From opening to closing", metrics.resolution.clone());
-        registry.register("notifications", "Messages to people, by outcome", metrics.notifications.clone());
-        registry.register("queue_depth", "Appends waiting for the journal", metrics.queue.clone());
-        registry.register(
-            "journal_fsyncs",
-            "Transactions and blobs made durable, an fsync each",
-            metrics.fsyncs.clone(),
-        );
-        registry.register("config_reloads", "Changed configurations, by outcome", metrics.reloads.clone());
-        registry.register(
-            "config_last_reload_successful",
-            "Whether the last changed configuration is in force (1) or was refused (0)",
-            metrics.reload_successful.clone(),
-        );
+        metrics.register(&mut registry);
         metrics.reload_successful.set(1);
         metrics.registry = registry;
         metrics
     }
 
+    fn register(&self, registry: &mut Registry) {
+        registry.register("alerts", "Alerts made durable, by sender and status", self.alerts.clone());
+        registry.register("alerts_rejected", "Alerts that could not be understood, by sender", self.rejected.clone());
+        registry.register("alerts_ignored", "Our own alerts that came back, by sender", self.ignored.clone());
+        registry.register("deliveries_duplicate", "Deliveries known already, by sender", self.duplicates.clone());
+        let left_out = "Fetchings of alerts that a sender had left out, by outcome";
+        registry.register("alerts_left_out_fetched", left_out, self.left_out.clone());
+        registry.register("webhooks_refused", "Webhooks refused, by reason", self.refused.clone());
+        registry.register("incidents_opened", "Incidents opened", self.opened.clone());
+        registry.register("incidents_closed", "Incidents closed, by verdict", self.closed.clone());
+        registry.register("incidents_open", "Open incidents, by state", self.open.clone());
+        registry.register("steps", "Steps ended, by operation and outcome", self.steps.clone());
+        registry.register("gate_decisions", "Decisions of the gate, by rule", self.gate.clone());
+        let wait = "Time until a person decided, or until it was too late, by outcome";
+        registry.register("approval_wait_seconds", wait, self.approval_wait.clone());
+        let diagnosis = "From opening to a cause, or to a verdict without one";
+        registry.register("time_to_diagnosis_seconds", diagnosis, self.diagnosis.clone());
+        registry.register("time_to_resolution_seconds", "From opening to closing", self.resolution.clone());
+        registry.register("notifications", "Messages to people, by outcome", self.notifications.clone());
+        registry.register("queue_depth", "Appends waiting for the journal", self.queue.clone());
+        let fsyncs = "Transactions and blobs made durable, an fsync each";
+        registry.register("journal_fsyncs", fsyncs, self.fsyncs.clone());
+        registry.register("journal_failures", "Transactions that failed", self.failures.clone());
+        registry.register("config_reloads", "Changed configurations, by outcome", self.reloads.clone());
+        let last = "Whether the last changed configuration is in force (1) or was refused (0)";
+        registry.register("config_last_reload_successful", last, self.reload_successful.clone());
+    }
+
     pub(super) fn text(&self) -> String {
         let fsyncs = self.journal.commits() + self.journal.blobs();
         self.fsyncs.inner().store(fsyncs, Ordering::Relaxed);
+        self.failures.inner().store(self.journal.failures(), Ordering::Relaxed);
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
@@ -154,8 +174,17 @@ impl Metrics {
         self.refused.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    pub(super) fn alerts_rejected(&self, alerts: usize) {
-        self.rejected.inc_by(alerts as u64);
+    /// Counts alerts of a webhook that went no further.
+    pub(super) fn left_aside(&self, sender: &str, rejected: usize, ignored: usize) {
+        for (counter, count) in [(&self.rejected, rejected), (&self.ignored, ignored)] {
+            if count > 0 {
+                counter.get_or_create(&SenderLabels { sender: sender.to_owned() }).inc_by(count as u64);
+            }
+        }
+    }
+
+    pub(super) fn duplicate(&self, sender: &str) {
+        self.duplicates.get_or_create(&SenderLabels { sender: sender.to_owned() }).inc();
     }
 
     pub(super) fn queue_depth(&self, depth: usize) {
@@ -197,18 +226,29 @@ impl Metrics {
             EventBody::GateDecided { decision, rule, .. } => {
                 self.gate.get_or_create(&GateLabels { decision: decision.as_str(), rule: rule.clone() }).inc();
             }
-            EventBody::ApprovalDecided { approval, .. } => {
+            EventBody::ApprovalDecided { approval, .. } | EventBody::ApprovalExpired { approval } => {
                 let asked = incident.and_then(|incident| {
                     incident.approvals.iter().find(|a| a.id == *approval && a.state == ApprovalState::Pending)
                 });
+                let decided = matches!(event.body, EventBody::ApprovalDecided { .. });
                 if let Some(asked) = asked {
-                    self.approval_wait.observe(since(asked.requested_at));
+                    let outcome = if decided { "decided" } else { "expired" };
+                    self.approval_wait.get_or_create(&OutcomeLabels { outcome }).observe(since(asked.requested_at));
                 }
             }
             EventBody::FindingMade { finding } if finding.cause.is_some() => {
                 if let Some(incident) = incident.filter(|incident| incident.cause.is_none()) {
-                    self.diagnosis.observe(since(incident.opened_at));
+                    self.diagnosis.get_or_create(&CauseLabels { cause: "found" }).observe(since(incident.opened_at));
                 }
+            }
+            EventBody::VerdictReached { .. } => {
+                if let Some(incident) = incident.filter(|one| one.cause.is_none() && one.verdict.is_none()) {
+                    self.diagnosis.get_or_create(&CauseLabels { cause: "none" }).observe(since(incident.opened_at));
+                }
+            }
+            EventBody::LeftOutFetched { error, .. } => {
+                let outcome = if error.is_none() { "fetched" } else { "failed" };
+                self.left_out.get_or_create(&OutcomeLabels { outcome }).inc();
             }
             EventBody::IncidentClosed { .. } => {
                 if let Some(incident) = incident {

@@ -16,6 +16,7 @@ mod answer;
 mod closed;
 mod command;
 mod commands;
+mod fetching;
 mod handle;
 mod inbox;
 mod inventory;

@@ -5,8 +5,9 @@ use super::answer::KillSwitch;
 use super::ledger::{Ledger, mutation};
 use super::shared::Shared;
 use super::slot::Slot;
+use super::truncated;
 use crate::config::{Config, Sources};
-use crate::domain::{Digest, Event, EventBody, Incident, IncidentId};
+use crate::domain::{Digest, Event, EventBody, Incident, IncidentId, LeftOut};
 use crate::flow;
 use crate::gate::History;
 use crate::journal::{IncidentFilter, Journal, JournalError};
@@ -23,6 +24,8 @@ const PAGE: u32 = 1_000;
 pub(super) struct Recovered {
     pub ledger: Ledger,
     pub configs: BTreeMap<Digest, Arc<Config>>,
+    /// What senders left out and nobody has fetched.
+    pub left_out: Vec<LeftOut>,
 }
 
 pub(super) async fn recover(journal: &dyn Journal, shared: &Shared, load: &Load) -> Result<Recovered, JournalError> {
@@ -50,10 +53,11 @@ pub(super) async fn recover(journal: &dyn Journal, shared: &Shared, load: &Load)
             ledger.slots.insert(incident.id.clone(), Slot::new(incident, pinned));
         }
     }
-    if let Some(state) = kill_switch(&journal.daemon_events(1).await?) {
+    if let Some(state) = kill_switch(&journal.daemon_events(&["kill_switch_set"], 1).await?) {
         shared.put_kill_switch(state);
     }
-    Ok(Recovered { ledger, configs })
+    let left_out = truncated::outstanding(&journal.daemon_events(truncated::KINDS, PAGE).await?);
+    Ok(Recovered { ledger, configs, left_out })
 }
 
 fn filter(open: bool, limit: u32) -> IncidentFilter {

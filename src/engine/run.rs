@@ -1,14 +1,15 @@
 //! The loop.
 
+use super::fetching::Fetching;
 use super::inbox::{EffectResult, Inbox, Outcome};
 use super::ledger::{BatchResult, Ledger, Origin};
 use super::recover::Recovered;
 use super::runner::{Job, Runner};
 use super::shared::Shared;
 use super::world::World;
-use super::{WAITING, now, truncated};
+use super::{WAITING, now};
 use crate::config::Config;
-use crate::domain::{Delivery, Digest, Event, EventBody, IncidentId, Timestamp};
+use crate::domain::{Digest, Event, EventBody, IncidentId, LeftOut, Timestamp};
 use crate::flow::{self, Effect, Next};
 use crate::journal::{Journal, JournalError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,11 +34,14 @@ pub(super) struct Loop {
     pub(super) ledger: Ledger,
     /// Configurations that open incidents are pinned to.
     pub(super) configs: BTreeMap<Digest, Arc<Config>>,
-    results: mpsc::Sender<Outcome>,
-    tasks: JoinSet<()>,
+    pub(super) results: mpsc::Sender<Outcome>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) fetching: Fetching,
     dirty: BTreeSet<IncidentId>,
     /// Who may wait for a reading step of another incident to end.
     held_back: BTreeSet<IncidentId>,
+    /// What an earlier process was still to fetch.
+    left_out: Vec<LeftOut>,
     retry_at: Option<tokio::time::Instant>,
     drain: Duration,
     draining: bool,
@@ -61,8 +65,10 @@ impl Loop {
             configs: recovered.configs,
             results,
             tasks: JoinSet::new(),
+            fetching: Fetching::default(),
             dirty,
             held_back: BTreeSet::new(),
+            left_out: recovered.left_out,
             retry_at: None,
             drain,
             draining: false,
@@ -71,6 +77,9 @@ impl Loop {
 
     /// Runs until `shutdown`, then until what was sent has ended and is durable, or the drain deadline has passed.
     pub async fn run(mut self, mut inbox: Inbox, shutdown: CancellationToken) {
+        for left_out in std::mem::take(&mut self.left_out) {
+            self.fetch_rest(left_out);
+        }
         let mut batch: Option<JoinHandle<BatchResult>> = None;
         let mut deadline: Option<tokio::time::Instant> = None;
         loop {
@@ -147,7 +156,7 @@ impl Loop {
         let Some(slot) = self.ledger.slots.get_mut(id) else { return };
         slot.wakes_at = wakes_at;
         slot.stop_unwanted(&effects);
-        if slot.incident.closed_at.is_some() && effects.is_empty() && slot.running.is_empty() {
+        if slot.incident.closed_at.is_some() && effects.is_empty() && slot.running.is_empty() && wakes_at.is_none() {
             self.ledger.slots.remove(id);
             return;
         }
@@ -192,6 +201,10 @@ impl Loop {
     /// Marks who must look again because of an event.
     fn concern(&mut self, event: &Event) {
         log(event);
+        if let EventBody::AlertsLeftOut { left_out } = &event.body {
+            self.fetch_rest(left_out.clone());
+            return;
+        }
         let others = matches!(
             event.body,
             EventBody::IncidentOpened { .. }
@@ -210,12 +223,6 @@ impl Loop {
             }
             _ => self.everybody(),
         }
-    }
-
-    /// Fetches what a sender left out of a delivery.
-    pub(super) fn fetch_rest(&mut self, delivery: &Delivery) {
-        let (runner, results) = (self.runner.clone(), self.results.clone());
-        self.tasks.spawn(truncated::fetch(runner, delivery.clone(), results));
     }
 
     /// Everybody looks again.
@@ -240,7 +247,7 @@ impl Loop {
     fn outcome(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::InventoryRead => self.everybody(),
-            Outcome::Fetched(delivery) => self.deliver(&delivery, None),
+            Outcome::Fetched { left_out, result } => self.fetched(left_out, result),
             Outcome::Effect { incident, effect, result } => self.ended(incident, effect, result),
         }
     }

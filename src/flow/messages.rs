@@ -1,35 +1,54 @@
 //! Who is told what, and when.
 
-use super::{Effect, Snapshot};
+use super::{Effect, Snapshot, decide::earliest};
 use crate::config::Notice;
-use crate::domain::{ApprovalState, Incident, Message, Timestamp};
+use crate::domain::{ApprovalState, Incident, Message, TimeSpan, Timestamp};
+
+/// The longest pause before a message that did not arrive is sent again.
+const LONGEST_PAUSE: TimeSpan = TimeSpan::from_secs(300);
+
+/// How long after its end people are still to be told of it.
+const NEWS: TimeSpan = TimeSpan::from_secs(3_600);
 
 /// Messages that are due, and when the next one is.
 pub(super) fn due(incident: &Incident, snapshot: &Snapshot<'_>) -> (Vec<Effect>, Option<Timestamp>) {
     let mut effects = Vec::new();
+    let mut next = None;
     let mut tell = |subject: &str, topic: Notice| {
-        for channel in &snapshot.current.platform.channels {
-            let told = incident.notified.contains_key(&format!("{subject} {}", channel.name));
-            if !told && channel.on.contains(&topic) {
-                effects.push(Effect::Notify { subject: subject.to_owned(), channel: channel.name.clone() });
+        for channel in snapshot.current.platform.channels.iter().filter(|channel| channel.on.contains(&topic)) {
+            let key = format!("{subject} {}", channel.name);
+            let again = incident.untold.get(&key).map(|untold| untold.at + pause(untold.attempts).as_chrono());
+            if incident.notified.contains_key(&key) {
+                continue;
+            }
+            match again.filter(|again| *again > snapshot.now) {
+                Some(again) => next = earliest(next, Some(again)),
+                None => {
+                    effects.push(Effect::Notify { subject: subject.to_owned(), channel: channel.name.clone() });
+                }
             }
         }
     };
     for approval in incident.approvals.iter().filter(|approval| approval.state == ApprovalState::Pending) {
         tell(&format!("approval:{}", approval.id), Notice::Approval);
     }
-    let mut next = None;
-    if incident.closed_at.is_some() {
+    if let Some(closed_at) = incident.closed_at {
         // Whoever was called for it hears that it is over.
-        if incident.escalated.is_some() || !incident.approvals.is_empty() {
+        let called = incident.escalated.is_some() || !incident.approvals.is_empty();
+        if called && snapshot.now < closed_at + NEWS.as_chrono() {
             tell("closed", Notice::Closed);
         }
     } else if incident.escalated.is_some() && incident.taken_over_by.is_none() {
         let (number, at) = escalation(incident, snapshot);
         tell(&format!("escalation:{number}"), Notice::Escalation);
-        next = at;
+        next = earliest(next, at);
     }
     (effects, next)
+}
+
+/// The pause after so many attempts at a message that did not arrive: 2, 4, 8 seconds, in the end five minutes.
+fn pause(attempts: u32) -> TimeSpan {
+    TimeSpan::from_secs(2u64.saturating_pow(attempts.clamp(1, 9))).min(LONGEST_PAUSE)
 }
 
 /// The number of the current call for help, and when the next one is due.
@@ -86,7 +105,7 @@ pub fn message(incident: &Incident, subject: &str, public_url: Option<&str>) -> 
         severity: incident.severity.clone(),
         title,
         body,
-        link: public_url.map(|url| format!("{}/#{}", url.trim_end_matches('/'), incident.id)),
+        link: public_url.map(|url| format!("{}/#/incidents/{}", url.trim_end_matches('/'), incident.id)),
         approval,
     }
 }

@@ -67,12 +67,12 @@ async fn take(api: &Api, request: Request, kind: SenderKind) -> Result<Accepted,
         SenderKind::Alertmanager => intake::alertmanager(&bytes, &sender),
         SenderKind::Grafana => intake::grafana(&bytes, &sender),
     };
-    let Intake { delivery, rejected, .. } =
+    let Intake { delivery, rejected, ignored } =
         understood.map_err(|error| Problem::bad_body(error.pointer.clone(), error.to_string()))?;
     let rejected: Vec<RejectedAlert> =
         rejected.into_iter().map(|one| RejectedAlert { index: one.index, reason: one.reason }).collect();
-    api.engine.count_rejected(rejected.len());
-    if delivery.alerts.is_empty() {
+    api.engine.count_left_aside(&delivery.sender, rejected.len(), ignored);
+    if delivery.alerts.is_empty() && delivery.truncated == 0 {
         return Ok(Accepted { rejected, ..Accepted::default() }); // nothing to make durable
     }
     Ok(api.engine.deliver(delivery, rejected).await?)

@@ -150,6 +150,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+/// The variable parts of a path that has several.
+pub struct Names<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(names)| Self(names))
+            .map_err(|error| Problem::bad_request(error.body_text()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,6 +37,7 @@ pub struct Begun {
     responses(
         (status = 202, body = Begun, description = "It runs"),
         (status = 404, body = ProblemDocument, description = "No such service; `near` has names like it"),
+        (status = 409, body = ProblemDocument, description = "An operation is under way there"),
         (status = 422, body = ProblemDocument, description = "The name is in several environments"),
     )
 )]

@@ -4,7 +4,7 @@ use super::{
     Api,
     accept::{Format, preferred},
     auth::{Responder, Viewer},
-    body::{Name, OptionalJson, Query},
+    body::{Name, Names, OptionalJson, Query},
     problem::{Problem, ProblemDocument},
 };
 use crate::domain::{Digest, Event, Incident, IncidentId, IncidentState, Verdict};
@@ -156,16 +156,23 @@ pub async fn report(
     Ok(([(header::VARY, "accept")], answer).into_response())
 }
 
-/// The whole captured result behind a piece of evidence, as the journal cites it by digest.
+/// The whole captured result behind a piece of the incident's evidence, as its journal cites it by digest.
 #[utoipa::path(
-    get, path = "/api/v1/evidence/{digest}", tag = "incidents",
-    params(("digest" = String, Path, description = "Digest of the evidence")),
+    get, path = "/api/v1/incidents/{id}/evidence/{digest}", tag = "incidents",
+    params(
+        ("id" = String, Path, description = "Id of the incident"),
+        ("digest" = String, Path, description = "Digest of the evidence"),
+    ),
     responses((status = 200, body = Object, content_type = "application/json"), (status = 404, body = ProblemDocument))
 )]
-pub async fn evidence(State(api): State<Api>, _: Viewer, Name(digest): Name) -> Result<Response, Problem> {
-    match api.engine.captured(Digest::new(digest)).await? {
+pub async fn evidence(
+    State(api): State<Api>,
+    _: Viewer,
+    Names((id, digest)): Names<(String, String)>,
+) -> Result<Response, Problem> {
+    match api.engine.captured(&IncidentId::new(id), Digest::new(digest)).await? {
         Some(bytes) => Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response()),
-        None => Err(Problem::not_found("there is no such evidence, or retention deleted it")),
+        None => Err(Problem::not_found("the incident has no such evidence, or retention deleted it")),
     }
 }
 

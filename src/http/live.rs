@@ -68,6 +68,7 @@ pub struct Wanted {
         (status = 101, description = "Events follow"),
         (status = 400, body = ProblemDocument, description = "`after` is beyond the journal's end"),
         (status = 404, body = ProblemDocument, description = "No such incident"),
+        (status = 426, body = ProblemDocument, description = "This connection cannot become a WebSocket"),
         (status = 503, body = ProblemDocument, description = "Too many feeds"),
     )
 )]

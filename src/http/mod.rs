@@ -68,7 +68,7 @@ impl Api {
 /// All routes. `shutdown` ends the live feeds, which would otherwise never end.
 pub fn router(engine: Engine, shutdown: CancellationToken) -> Router {
     let api = Api { engine, feeds: Arc::new(Semaphore::new(live::MOST_FEEDS)), shutdown };
-    let (router, document) = described().split_for_parts();
+    let (router, document) = parts();
     let document = Router::new().route("/api/openapi.json", get(openapi::serve)).with_state(Arc::new(document));
     let pages = Router::new().route("/", get(page::index)).route("/page/{name}", get(page::file));
     router
@@ -81,6 +81,17 @@ pub fn router(engine: Engine, shutdown: CancellationToken) -> Router {
         .layer(from_fn(problem::finish))
         .layer(from_fn(secured))
         .layer(from_fn(request_id::identify))
+}
+
+/// The description of the API, as `/api/openapi.json` gives it.
+pub fn document() -> utoipa::openapi::OpenApi {
+    parts().1
+}
+
+fn parts() -> (Router<Api>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = described().split_for_parts();
+    openapi::complete(&mut document);
+    (router, document)
 }
 
 fn described() -> OpenApiRouter<Api> {
@@ -281,6 +292,30 @@ mod tests {
             assert!(problem["detail"].as_str().is_some_and(|text| !text.is_empty()), "{problem}");
             assert_eq!(problem["instance"], path.split('?').next().unwrap(), "{problem}");
         }
+    }
+
+    #[test]
+    fn every_status_of_every_route_is_described() {
+        let document = serde_json::to_value(document()).unwrap();
+        let mut operations = 0;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, described) in methods.as_object().unwrap() {
+                operations += 1;
+                let open = described["security"] == json!([{}]);
+                let mut wanted = vec![400, 421, 500, 503];
+                wanted.extend(if open { [].as_slice() } else { &[401, 403] });
+                wanted.extend(if method == "get" { [].as_slice() } else { &[403, 408, 413, 415] });
+                wanted.extend(if path.contains('{') { [404].as_slice() } else { &[] });
+                for status in wanted {
+                    let answer = &described["responses"][status.to_string()];
+                    let told = answer["description"].as_str().is_some_and(|text| !text.is_empty());
+                    assert!(told, "{method} {path}: {status}: {answer}");
+                    let media = answer["content"].as_object().unwrap().keys().next().unwrap();
+                    assert!(media == MEDIA_TYPE || path == "/ready", "{method} {path}: {status}: {media}");
+                }
+            }
+        }
+        assert!(operations >= 26, "{operations}");
     }
 
     #[tokio::test]

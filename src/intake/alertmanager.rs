@@ -162,6 +162,9 @@ mod tests {
         body["externalURL"] = json!("http://am-2:9093");
         assert_eq!(take(&body).unwrap().delivery.id, id, "the other half of a pair, in another order");
         assert_ne!(alertmanager(body.to_string().as_bytes(), "other").unwrap().delivery.id, id);
+        body["truncatedAlerts"] = json!(1);
+        assert_ne!(take(&body).unwrap().delivery.id, id, "the head is not the whole");
+        body["truncatedAlerts"] = json!(0);
         body["alerts"][0]["status"] = json!("resolved");
         assert_ne!(take(&body).unwrap().delivery.id, id);
     }

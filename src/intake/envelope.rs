@@ -95,7 +95,7 @@ pub(super) fn finish(
     let truncated = count(object, "truncatedAlerts")?.saturating_add(excess);
     let (alerts, rejected, ignored) = read(items.iter().take(MAX_ALERTS), decode);
     let delivery = Delivery {
-        id: delivery_id(sender, &alerts),
+        id: delivery_id(sender, &alerts, truncated),
         sender: sender.to_owned(),
         kind,
         group_key: clean_text(group_key, MAX_GROUP_KEY),
@@ -122,13 +122,13 @@ pub(super) fn read<'a>(
 }
 
 /// The same alerts in the same state from the same sender group are the same delivery, in whatever order: the two
-/// halves of a highly available pair differ in that, and in nothing that matters.
-fn delivery_id(sender: &str, alerts: &[Alert]) -> DeliveryId {
+/// halves of a highly available pair differ in that, and in nothing that matters. How many were left out counts as well.
+fn delivery_id(sender: &str, alerts: &[Alert], truncated: u64) -> DeliveryId {
     let mut parts: Vec<_> =
         alerts.iter().map(|alert| (&alert.fingerprint, alert::status_text(alert.status), alert.starts_at)).collect();
     parts.sort();
     parts.dedup();
-    DeliveryId::new(Digest::of_json(&(sender, parts)).as_str())
+    DeliveryId::new(Digest::of_json(&(sender, parts, truncated)).as_str())
 }
 
 pub(super) fn kind_of(value: &Value) -> &'static str {

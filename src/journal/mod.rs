@@ -134,8 +134,12 @@ pub trait Journal: Send + Sync {
         limit: u32,
     ) -> BoxFuture<'_, Result<Vec<Event>, JournalError>>;
 
-    /// Events that concern no incident but the daemon itself, newest first, at most `limit`.
-    fn daemon_events(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Event>, JournalError>>;
+    /// Events of these kinds that concern no incident but the daemon itself, newest first, at most `limit`.
+    fn daemon_events(
+        &self,
+        kinds: &'static [&'static str],
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<Event>, JournalError>>;
 
     /// Rows of incidents.
     fn incidents(&self, filter: IncidentFilter) -> BoxFuture<'_, Result<Vec<IncidentRow>, JournalError>>;

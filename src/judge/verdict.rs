@@ -1,7 +1,7 @@
 //! The verdict of a diagnosis after which nothing was done.
 
 use crate::{
-    catalog::{Case, Catalog, Runbook, holds},
+    catalog::{Case, Catalog, On, Runbook, RunbookStep, holds},
     domain::{Alert, Cause, Evidence, Finding, Service, StepId, Verdict},
     expr::Bindings,
 };
@@ -70,7 +70,13 @@ fn inconclusive(
         reason.push_str(&finding.summary);
     }
     let wanted = joined.iter().flat_map(|runbook| &runbook.steps);
+    // Without a target there is no service to look at, and nothing of it that could not be seen.
+    let can_be_seen = |step: &&RunbookStep| {
+        let on = case.catalog.operations.get(&step.operation).map(|operation| operation.on);
+        case.service.is_some() || step.target.is_some() || on == Some(On::Environment)
+    };
     let unseen: Vec<&str> = wanted
+        .filter(can_be_seen)
         .filter(|step| case.named(&step.id).is_none() && holds(step.when.as_ref(), bindings).is_true())
         .map(|step| step.id.as_str())
         .collect();

@@ -107,7 +107,7 @@ mod tests {
         let labels = json!({"alertname": "OncalldEscalation", "oncalld": "true", "incident": "inc_1",
             "environment": "shop", "service": "api", "severity": "page"});
         assert_eq!((&first["labels"], &first["endsAt"]), (&labels, &json!("2023-11-14T22:43:20Z")));
-        assert_eq!(first["generatorURL"], "http://oncalld/#inc_1");
+        assert_eq!(first["generatorURL"], "http://oncalld/#/incidents/inc_1");
         (message.subject, message.body) = ("escalation:2".into(), "still".into());
         assert_eq!(alert(&message, now())["labels"], labels);
     }

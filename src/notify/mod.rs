@@ -83,7 +83,7 @@ mod tests {
             severity: "page".into(),
             title: "api needs a person".into(),
             body: "nobody decided".into(),
-            link: Some("http://oncalld/#inc_1".into()),
+            link: Some("http://oncalld/#/incidents/inc_1".into()),
             approval: None,
         }
     }

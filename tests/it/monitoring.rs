@@ -160,7 +160,7 @@ async fn paging(monitoring: &Monitoring, alertmanager: &Alertmanager) {
         severity: "critical".into(),
         title: "api needs a person".into(),
         body: "nothing helped".into(),
-        link: Some("http://oncalld/#inc_1".into()),
+        link: Some("http://oncalld/#/incidents/inc_1".into()),
         approval: None,
     };
     pager.send(&escalation).await.unwrap();

@@ -3,7 +3,8 @@
 use crate::support::command::{Said, run};
 use crate::support::daemon::{Daemon, Settings};
 use crate::support::need::{Need, have};
-use serde_json::json;
+use oncalld::flow::message;
+use serde_json::{from_value, json};
 use std::process::Command;
 use std::time::Duration;
 
@@ -46,7 +47,9 @@ fn the_page_shows_incidents_steps_and_decisions() {
     for part in [id, "Stop all changes", r#"id="pending" class="count">1<"#] {
         assert!(said.out.contains(part), "{part}: {said:?}");
     }
-    let said = browse(&daemon, &format!("#/incidents/{id}"));
+    // As the pages to people say it.
+    let link = message(&from_value(incident.clone()).expect("an incident"), "closed", Some("http://x/")).link;
+    let said = browse(&daemon, link.as_deref().and_then(|link| link.strip_prefix("http://x/")).expect("a link"));
     let digest = approval["digest"].as_str().expect("a digest");
     for part in ["restart_service api", digest, "Approve", "Deny", "Runs exactly", "&lt;img src=x onerror=alert(1)&gt;"]
     {

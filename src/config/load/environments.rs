@@ -196,7 +196,7 @@ fn variable(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<Secre
             fields.finish();
             secrets.file(file?, reports)
         }
-        _ => String::decode(node, reports).map(Secret::new),
+        _ => secrets.text(node, reports),
     }
 }
 

@@ -32,7 +32,7 @@ impl Config {
         twice(&documents, &reports);
         let mut settings = layers::merge(&documents, variables, &reports);
         secrets::substitute(&mut settings, variables, &reports);
-        let secrets = secrets::Files { variables };
+        let secrets = secrets::Files::of(variables);
         let platform = platform::read(&settings, &secrets, &reports);
         let environments = environments::read(&settings, &secrets, &reports);
         let agents = agents::read(&settings, &reports);
@@ -41,6 +41,7 @@ impl Config {
         if let Some(platform) = &platform {
             safety::check(platform, &settings, &reports);
         }
+        let sources = secrets.taken_out_of(sources.clone(), &documents);
         let digest = sources.digest();
         let problems = reports.into_problems();
         match (platform, agents, policies) {

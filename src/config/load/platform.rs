@@ -178,7 +178,10 @@ fn basic(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<SenderAu
 fn channel(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<Channel> {
     let fields = Fields::of(node, reports)?;
     let (name, kind) = (fields.required("name"), fields.required("kind"));
-    let url = fields.required_raw("url").and_then(|node| urls::url(node, HTTP, reports));
+    let url = fields.required_raw("url").and_then(|node| {
+        secrets.address(node);
+        urls::url(node, HTTP, reports)
+    });
     let template = fields.raw("template").map(|node| template(node, reports));
     let secret = secrets.secret(&fields, "secret", "secret_file");
     let on = fields.or("on", vec![Notice::Approval, Notice::Escalation, Notice::Closed]);

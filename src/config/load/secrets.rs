@@ -1,15 +1,80 @@
 //! Values from outside the files: `${NAME}` from the environment, and secrets from files of their own (`…_file`).
 
-use crate::config::Secret;
-use crate::document::{Content, Decode as _, Fields, Node, Reports};
-use std::collections::BTreeMap;
+use crate::config::{Secret, Sources};
+use crate::document::{Content, Decode as _, Fields, Node, Place, Reports};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that end in `_file` and name no secret.
 const NOT_SECRETS: &[&str] = &["log_file"];
 
 /// The texts of secret files, by path, among the variables.
 pub(super) struct Files<'a> {
-    pub variables: &'a BTreeMap<String, String>,
+    variables: &'a BTreeMap<String, String>,
+    /// Where secrets stand in the settings themselves, and what may be kept in their place.
+    written: RefCell<BTreeMap<Place, &'static str>>,
+}
+
+/// What is kept in the place of a secret. As long as the shortest token, so that the rest can be read again.
+const NOT_KEPT: &str = "[secret, not kept]";
+
+/// What is kept in the place of an address that is a secret as a whole.
+const ADDRESS_NOT_KEPT: &str = "https://not-kept.invalid";
+
+impl<'a> Files<'a> {
+    pub fn of(variables: &'a BTreeMap<String, String>) -> Self {
+        Self { variables, written: RefCell::default() }
+    }
+
+    /// An address whose path often is the secret, as those of chat services are.
+    pub fn address(&self, node: &Node) {
+        self.written.borrow_mut().insert(node.place.clone(), ADDRESS_NOT_KEPT);
+    }
+
+    fn note(&self, node: &Node) {
+        self.written.borrow_mut().insert(node.place.clone(), NOT_KEPT);
+    }
+
+    /// The texts without the secrets that stand in them. Of a document that has one, only what it means is kept: a
+    /// secret can be folded, escaped or repeated in a comment.
+    pub fn taken_out_of(&self, sources: Sources, documents: &BTreeMap<&str, Node>) -> Sources {
+        let written = self.written.borrow();
+        let mut files: BTreeSet<&str> = BTreeSet::new();
+        files.extend(written.keys().map(|place| &*place.file));
+        let clean = |path: &str| {
+            let mut node = documents.get(path).filter(|_| files.contains(path))?.clone();
+            blank(&mut node, &written).then(|| node.to_json().to_string())
+        };
+        let cleaned: Vec<(String, String)> =
+            sources.0.keys().filter_map(|path| Some((path.clone(), clean(path)?))).collect();
+        let mut sources = sources;
+        sources.0.extend(cleaned);
+        sources
+    }
+}
+
+/// Puts something else where secrets stand; whether there was one. `${NAME}` says where it is, and is none.
+fn blank(node: &mut Node, written: &BTreeMap<Place, &'static str>) -> bool {
+    let instead = written.get(&node.place).copied();
+    match &mut node.content {
+        Content::List(items) => items.iter_mut().fold(false, |any, item| blank(item, written) | any),
+        Content::Fields(fields) => fields.iter_mut().fold(false, |any, (_, value)| blank(value, written) | any),
+        Content::Text(text) if only_names(text) => false,
+        _ => match instead {
+            Some(instead) => {
+                node.content = Content::Text(instead.to_owned());
+                true
+            }
+            None => false,
+        },
+    }
+}
+
+/// Whether a text is made of nothing but `${NAME}`. A default is part of the text.
+fn only_names(text: &str) -> bool {
+    let is_name = |part: &str| part.strip_suffix('}').is_some_and(|name| !name.contains([':', '{', '}', '$']));
+    let mut parts = text.trim().split("${");
+    parts.next() == Some("") && parts.all(is_name)
 }
 
 impl Files<'_> {
@@ -22,12 +87,19 @@ impl Files<'_> {
                 None
             }
             (Some(given), None) => {
+                self.note(given);
                 // A trailing line feed comes with every `echo`, and is in no header that a client would send.
                 String::decode(given, fields.reports).map(|text| Some(Secret::new(text.trim_end())))
             }
             (None, Some(file)) => self.file(file, fields.reports).map(Some),
             (None, None) => Some(None),
         }
+    }
+
+    /// A secret, or what may be one.
+    pub fn text(&self, node: &Node, reports: &Reports) -> Option<Secret> {
+        self.note(node);
+        String::decode(node, reports).map(Secret::new)
     }
 
     /// The secret in the file that a value names.

@@ -33,6 +33,7 @@ use failure::Failure;
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument as _;
 
 /// How long an environment has to answer when it is asked whether it is there at all.
 const AWAY: Duration = Duration::from_secs(5);
@@ -117,7 +118,9 @@ impl Runner {
     /// Carries a job out and reports its one outcome, whatever happens.
     pub async fn run(self: Arc<Self>, job: Job, results: mpsc::Sender<Outcome>) {
         let (incident, effect) = (job.incident.id.clone(), job.effect.clone());
-        let work = AssertUnwindSafe(self.carry_out(job)).catch_unwind().await;
+        // At the level of errors, so that it is there for whatever is logged.
+        let span = tracing::error_span!("effect", %incident);
+        let work = AssertUnwindSafe(self.carry_out(job)).catch_unwind().instrument(span).await;
         let result = work.unwrap_or_else(|_| {
             tracing::error!(%incident, ?effect, "a defect of oncalld ended an effect; please report it");
             failure::panicked(&effect)

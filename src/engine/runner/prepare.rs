@@ -58,6 +58,15 @@ impl Runner {
                 prepared.undo_command = self.command(job, NativeCall::Act(undo)).await;
             }
         }
+        // Wherever it comes from: what is journaled, shown and logged has no secret in it.
+        let redactor = &self.equipment().redactor;
+        let shown = calls.iter().flat_map(|prepared| [Some(&prepared.call), prepared.undo.as_ref()]).flatten();
+        if let Some(call) = shown.into_iter().find(|call| redactor.knows(&call.command())) {
+            return Err(Failure::permanent(format!(
+                "{} would show a secret in the journal; not prepared",
+                call.name()
+            )));
+        }
         // Redacted first: what is read just before acting is redacted too, and the two are compared.
         let before = self.redacted(captured.status);
         let risk = translate::raised_risk(operation, &step.arguments, &service, &calls);

@@ -7,7 +7,7 @@ mod away;
 mod diagnosis;
 mod state;
 
-use crate::domain::{Comment, Event, EventBody, Incident, IncidentState, ManualRemedy, Recheck, Timestamp};
+use crate::domain::{Comment, Event, EventBody, Incident, IncidentState, ManualRemedy, Recheck, Timestamp, Untold};
 
 /// Folds an incident's events. None if they do not begin with its opening.
 pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Incident> {
@@ -66,6 +66,7 @@ pub fn opened(event: &Event) -> Option<Incident> {
         escalated: None,
         escalations: 0,
         notified: Default::default(),
+        untold: Default::default(),
         recheck: None,
         comments: Vec::new(),
         opened_at: event.at,
@@ -79,7 +80,10 @@ pub fn opened(event: &Event) -> Option<Incident> {
 pub fn apply(incident: &mut Incident, event: &Event) {
     let at = event.at;
     match &event.body {
-        EventBody::IncidentOpened { .. } | EventBody::KillSwitchSet { .. } => {}
+        EventBody::IncidentOpened { .. }
+        | EventBody::KillSwitchSet { .. }
+        | EventBody::AlertsLeftOut { .. }
+        | EventBody::LeftOutFetched { .. } => {}
         EventBody::AlertsReceived { alerts, .. } => alerts.iter().for_each(|alert| diagnosis::receive(incident, alert)),
         EventBody::WaitingStarted { on, .. } => incident.waiting_on = Some(on.clone()),
         EventBody::WaitingEnded { .. } => diagnosis::start_over(incident),
@@ -123,7 +127,11 @@ pub fn apply(incident: &mut Incident, event: &Event) {
             incident.comments.push(Comment { at, by: by.clone(), text: text.clone() });
         }
         EventBody::IncidentClosed { .. } => incident.closed_at = Some(at),
-        EventBody::NotificationFinished { subject, channel, .. } => told(incident, subject, channel, at),
+        EventBody::NotificationFinished { subject, channel, error: None } => told(incident, subject, channel, at),
+        EventBody::NotificationFinished { subject, channel, error: Some(_) } => {
+            let untold = incident.untold.entry(format!("{subject} {channel}")).or_insert(Untold { attempts: 0, at });
+            *untold = Untold { attempts: untold.attempts.saturating_add(1), at };
+        }
     }
     incident.seq = event.seq;
     incident.updated_at = at;
@@ -136,5 +144,6 @@ fn told(incident: &mut Incident, subject: &str, channel: &str, at: Timestamp) {
     if subject.starts_with("escalation:") && !incident.notified.keys().any(|told| told.starts_with(&prefix)) {
         incident.escalations += 1;
     }
+    incident.untold.remove(&format!("{prefix}{channel}"));
     incident.notified.insert(format!("{prefix}{channel}"), at);
 }

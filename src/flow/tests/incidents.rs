@@ -1,6 +1,7 @@
 //! Whole incidents.
 
 use super::world::{World, killed};
+use crate::config::{Channel, ChannelKind, Notice};
 use crate::domain::{AlertStatus, ApprovalState, Decision, IncidentId, IncidentState, TimeSpan, Verdict};
 use crate::flow::{Dependency, Effect, Next, Word, word};
 use serde_json::json;
@@ -195,4 +196,30 @@ fn a_healthy_service_ends_in_no_fault_with_nothing_touched() {
     world.settle();
     assert_eq!(world.incident.verdict, Some(Verdict::NoFault));
     assert!(world.sent.is_empty() && world.incident.approvals.is_empty());
+}
+
+#[test]
+fn people_who_could_not_be_told_are_told_again_until_it_is_of_no_use() {
+    let mut world = killed();
+    world.config.platform.channels = vec![Channel {
+        name: "ops".into(),
+        kind: ChannelKind::Webhook,
+        url: "http://127.0.0.1:9".into(),
+        template: None,
+        secret: None,
+        on: vec![Notice::Approval],
+    }];
+    world.undeliverable = true;
+    world.settle();
+    let Next::Wait { effects, wakes_at } = world.next() else { panic!("it waits for a person") };
+    let again = wakes_at.expect("it is tried again");
+    assert!(effects.is_empty() && again > world.now);
+    world.now = again;
+    let Next::Wait { effects, .. } = world.next() else { panic!("it waits for a person") };
+    assert!(matches!(effects.as_slice(), [Effect::Notify { subject, .. }] if subject.starts_with("approval:")));
+    world.undeliverable = false;
+    world.settle();
+    assert!(world.incident.untold.is_empty() && world.incident.notified.len() == 1);
+    world.now += TimeSpan::from_secs(60).as_chrono();
+    assert_eq!(world.settle(), [], "once is enough");
 }

@@ -27,6 +27,8 @@ pub struct World {
     pub seen_at: Option<Timestamp>,
     /// How the next calls that are sent end, instead of being done.
     pub outcomes: Vec<CallOutcome>,
+    /// Whether channels to people are away.
+    pub undeliverable: bool,
     /// Facts by operation that differ from "all is well".
     pub facts: BTreeMap<&'static str, Value>,
     /// What a call makes of the facts.
@@ -69,6 +71,7 @@ impl World {
             away: false,
             seen_at: None,
             outcomes: Vec::new(),
+            undeliverable: false,
             facts,
             on_act: |_, _| {},
             sent: Vec::new(),
@@ -211,7 +214,8 @@ impl World {
                 self.append(vec![EventBody::TargetRechecked { healthy, detail: "read again".into() }]);
             }
             Effect::Notify { subject, channel } => {
-                self.append(vec![EventBody::NotificationFinished { channel, subject, error: None }]);
+                let error = self.undeliverable.then(|| "no answer".to_owned());
+                self.append(vec![EventBody::NotificationFinished { channel, subject, error }]);
             }
         }
     }

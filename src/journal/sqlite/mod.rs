@@ -202,8 +202,12 @@ impl Journal for SqliteJournal {
         self.reader.events(incident, after, limit).boxed()
     }
 
-    fn daemon_events(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Event>, JournalError>> {
-        async move { self.reader.daemon_events(limit).await }.boxed()
+    fn daemon_events(
+        &self,
+        kinds: &'static [&'static str],
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<Event>, JournalError>> {
+        async move { self.reader.daemon_events(kinds, limit).await }.boxed()
     }
 
     fn incidents(&self, filter: IncidentFilter) -> BoxFuture<'_, Result<Vec<IncidentRow>, JournalError>> {

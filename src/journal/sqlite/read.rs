@@ -36,11 +36,14 @@ impl Reader {
         rows.into_iter().map(|row| self.line(&row)?.event()).collect()
     }
 
-    /// Events of no incident, newest first.
-    pub async fn daemon_events(&self, limit: u32) -> Result<Vec<Event>, JournalError> {
+    /// Events of these kinds and of no incident, newest first.
+    pub async fn daemon_events(&self, kinds: &[&str], limit: u32) -> Result<Vec<Event>, JournalError> {
         const OF_NONE: &str = "SELECT seq, at, incident, body, hash FROM events \
-                               WHERE incident IS NULL ORDER BY seq DESC LIMIT $1";
-        let query = sqlx::query(OF_NONE).bind(limit.min(LARGEST_PAGE));
+                               WHERE incident IS NULL \
+                               AND json_extract(body, '$.kind') IN (SELECT value FROM json_each($2)) \
+                               ORDER BY seq DESC LIMIT $1";
+        let kinds = serde_json::json!(kinds).to_string();
+        let query = sqlx::query(OF_NONE).bind(limit.min(LARGEST_PAGE)).bind(kinds);
         let rows = query.fetch_all(&self.pool).await.map_err(|error| self.unavailable(&error))?;
         rows.into_iter().map(|row| self.line(&row)?.event()).collect()
     }

@@ -144,6 +144,7 @@ pub fn diagnosed() -> Incident {
         escalated: None,
         escalations: 0,
         notified: Default::default(),
+        untold: Default::default(),
         recheck: None,
         comments: vec![],
         diagnosed_since: 1,

@@ -72,7 +72,7 @@ fn one_bad_alert_does_not_cost_the_others() {
     assert_eq!(answer["accepted"], 1, "{answer}");
     let rejected: Vec<_> = answer["rejected"].as_array().expect("a list").iter().map(|one| &one["index"]).collect();
     assert_eq!(rejected, [0, 2], "{answer}");
-    assert_eq!(counted(&daemon, "oncalld_alerts_rejected_total"), 2);
+    assert_eq!(counted(&daemon, r#"oncalld_alerts_rejected_total{sender="alertmanager"}"#), 2);
     assert_eq!(answer["incidents"].as_array().map(Vec::len), Some(1), "{answer}");
 }
 

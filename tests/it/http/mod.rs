@@ -5,8 +5,11 @@ mod decisions;
 mod feed;
 mod guard;
 mod roles;
+mod secrets;
+mod senders;
 
 use crate::support::daemon::{Daemon, Settings};
+use crate::support::http::assert_described;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -45,6 +48,7 @@ impl Raw {
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Reply {
+        let named = method.to_owned();
         let method = method.parse().expect("a method");
         let mut request = self.client.request(method, format!("{}{path}", self.base)).body(body);
         for (name, value) in headers {
@@ -54,6 +58,7 @@ impl Raw {
             let answer = request.send().await.expect("an answer");
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
             let text = answer.text().await.expect("a body");
+            assert_described(&named, path.split('?').next().unwrap_or(path), status);
             Reply { status, headers, body: serde_json::from_str(&text).unwrap_or_default(), text }
         })
     }

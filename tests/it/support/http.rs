@@ -1,7 +1,7 @@
 //! A client of the daemon's HTTP API, for tests that do not care about async.
 
 use serde_json::Value;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 /// An answer.
@@ -82,7 +82,16 @@ impl Http {
         self.send(self.client.post(format!("{}{path}", self.base)).header("content-type", content_type).body(body))
     }
 
-    fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Answer, String> {
+    fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, String> {
+        let (client, request) = request.build_split();
+        let request = request.map_err(|error| format!("{error:?}"))?;
+        let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+        let answer = self.answer(reqwest::RequestBuilder::from_parts(client, request))?;
+        assert_described(&method, &path, answer.status);
+        Ok(answer)
+    }
+
+    fn answer(&self, mut request: reqwest::RequestBuilder) -> Result<Answer, String> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -96,6 +105,22 @@ impl Http {
             Ok(Answer { status, content_type, retry_after, text })
         })
     }
+}
+
+/// Checks that the description of the API knows that this may be answered so: whatever a test sees, users may see.
+pub fn assert_described(method: &str, path: &str, status: u16) {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    let document =
+        DOCUMENT.get_or_init(|| serde_json::to_value(oncalld::http::document()).expect("the description is JSON"));
+    let fits = |template: &str| {
+        let (given, wanted): (Vec<&str>, Vec<&str>) = (path.split('/').collect(), template.split('/').collect());
+        given.len() == wanted.len() && given.iter().zip(wanted).all(|(g, w)| w.starts_with('{') || *g == w)
+    };
+    let paths = document["paths"].as_object().expect("paths");
+    let mut operations = paths.iter().filter(|(template, _)| fits(template)).map(|(_, item)| item);
+    let Some(operation) = operations.find_map(|item| item.get(method.to_lowercase())) else { return };
+    let described = !operation["responses"][status.to_string()].is_null();
+    assert!(described, "{method} {path}: {status} is not in the description of the API");
 }
 
 /// A client is built with TLS even where it is not used, and TLS needs its provider named once.

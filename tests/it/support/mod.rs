@@ -10,6 +10,7 @@ pub mod http;
 pub mod link;
 pub mod monitoring;
 pub mod need;
+pub mod receiver;
 pub mod shipped;
 pub mod source;
 pub mod stage;
