@@ -13,6 +13,7 @@ mod journal;
 mod layers;
 mod logs;
 mod monitoring;
+mod operations;
 mod packaging;
 mod page;
 mod paging;

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// An image of programs of this machine, each with the libraries that it is linked with, on the test image.
-fn image_of(stage: &Stage, name: &str, programs: &[&str], folders: &[&str]) -> String {
+pub fn image_of(stage: &Stage, name: &str, programs: &[&str], folders: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let script = r#"set -e; root=$1; shift
         while [ "$1" != -- ]; do

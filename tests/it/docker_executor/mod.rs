@@ -2,7 +2,7 @@
 
 mod acts;
 mod connections;
-mod data_store;
+pub mod data_store;
 mod logs;
 mod recreation;
 mod remote;

@@ -1,10 +1,12 @@
 //! Disks that fill up, and what may be done about it.
 
 use super::{Rig, declared};
+use crate::support::engine::PrivateEngine;
 use crate::support::stage::{Stage, docker, docker_ok};
 use oncalld::execute::ExecuteError;
-use oncalld::execute::docker::DeclaredService;
+use oncalld::execute::docker::{Connection, DeclaredService};
 use serde_json::json;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn a_full_disk_is_cleared_where_it_is_declared_and_nowhere_else() {
@@ -89,29 +91,29 @@ async fn a_log_is_truncated_after_its_end_is_kept() {
 
 #[tokio::test]
 async fn only_what_nobody_needs_is_pruned() {
-    let Some(stage) = Stage::open() else { return };
-    let rig = Rig::new().await;
-    let id = |name: &str| docker_ok(&["image", "inspect", "--format", "{{.Id}}", name]);
-    let used = stage.image("used", "v1", "exec sleep 600");
-    let unused = stage.image("unused", "v1", "echo first");
-    let tagged = stage.image("tagged", "v1", "echo tagged");
-    let app = stage.unique("app");
-    stage.run_image(&used, "app", &["--health-cmd", "true", "--health-interval", "1s"], &[]);
-    rig.until(&app, |status| status["health"] == "healthy").await;
-    let (good, dangling) = (id(&used), id(&unused));
+    // An engine of its own: whatever dangles on a shared one, and its build cache, is somebody else's.
+    let Some(engine) = PrivateEngine::start() else { return };
+    let connection = Connection { host: Some(engine.host()), certificates: None };
+    let rig = Rig::at(connection, Arc::new(tempfile::tempdir().expect("a temporary folder")), Vec::new()).await;
+    let good = engine.image("used:v1", &["/bin/sleep", "600"]);
+    let dangling = engine.image("unused:v1", &["/bin/sleep", "1"]);
+    let tagged = engine.image("tagged:v1", &["/bin/sleep", "2"]);
+    let options = ["--detach", "--network", "none", "--name", "app", "--health-cmd", "/bin/true"];
+    engine.ok(&[&["run"], &options[..], &["--health-interval", "1s", "used:v1"]].concat());
+    rig.until("app", |status| status["health"] == "healthy").await;
     super::eventually("the good configuration", || async {
-        let config = rig.read("container.config", json!({"containers": [app], "service": app})).await;
+        let config = rig.read("container.config", json!({"containers": ["app"], "service": "app"})).await;
         if config["last_good_at"].is_string() { Ok(()) } else { Err(config.to_string()) }
     })
     .await;
     // Both tags move on: the images behind them dangle. One is what a rollback would need.
-    stage.image("used", "v1", "exec sleep 700");
-    stage.image("unused", "v1", "echo second");
-    docker_ok(&["rm", "--force", &app]);
-    let volume = stage.volume("data");
-    rig.act("container.prune", json!({})).await;
-    assert!(docker(&["image", "inspect", &good]).ok, "the last good image");
-    assert!(docker(&["image", "inspect", &tagged]).ok && docker(&["volume", "inspect", &volume]).ok);
-    assert!(!docker(&["image", "inspect", &dangling]).ok, "nobody needs it");
-    docker(&["rmi", "--force", &good]);
+    engine.image("used:v1", &["/bin/sleep", "700"]);
+    engine.image("unused:v1", &["/bin/sleep", "3"]);
+    engine.ok(&["rm", "--force", "app"]);
+    engine.ok(&["volume", "create", "data"]);
+    assert_eq!(rig.act("container.prune", json!({})).await["changed"], true);
+    let has = |image: &str| engine.docker(&["image", "inspect", image]).ok;
+    assert!(has(&good), "the last good image");
+    assert!(has(&tagged) && engine.docker(&["volume", "inspect", "data"]).ok);
+    assert!(!has(&dangling), "nobody needs it");
 }

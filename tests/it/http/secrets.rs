@@ -13,7 +13,7 @@ fn holding(folder: &Path, wanted: &str) -> Vec<String> {
         let path = entry.path();
         if path.is_dir() {
             found.extend(holding(&path, wanted));
-        } else {
+        } else if path.is_file() {
             let bytes = std::fs::read(&path).unwrap_or_default();
             if bytes.windows(wanted.len()).any(|window| window == wanted.as_bytes()) {
                 found.push(path.display().to_string());

@@ -50,7 +50,8 @@ fn the_first_plan_has_what_every_diagnosis_and_the_alert_call_for() {
 #[test]
 fn without_a_target_the_environment_is_looked_at() {
     let setting = Setting::new("SomethingElse");
-    assert_eq!(names(&plan::first(&setting.input(None), 1)), ["triage services: list_services "]);
+    let names = names(&plan::first(&setting.input(None), 1));
+    assert_eq!(names, ["triage services: list_services ", "triage around: query_alerts "]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub mod command;
 pub mod daemon;
 pub mod disk;
 pub mod drive;
+pub mod engine;
 pub mod http;
 pub mod link;
 pub mod monitoring;

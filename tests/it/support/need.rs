@@ -32,6 +32,8 @@ pub enum Need {
     Mount,
     /// The program that makes certificates.
     Openssl,
+    /// The right to start a Docker engine of a test's own.
+    Dockerd,
 }
 
 impl Need {
@@ -47,6 +49,7 @@ impl Need {
             Self::Debootstrap => "debootstrap",
             Self::Mount => "mount",
             Self::Openssl => "openssl",
+            Self::Dockerd => "dockerd",
         }
     }
 
@@ -65,6 +68,7 @@ impl Need {
             Self::Debootstrap => on_path("debootstrap"),
             Self::Mount => super::disk::SmallDisk::mount(1).is_some(),
             Self::Openssl => on_path("openssl"),
+            Self::Dockerd => Self::Engine.is_met() && on_path("dockerd") && rustix::process::getuid().is_root(),
         }
     }
 }
