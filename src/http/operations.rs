@@ -48,6 +48,11 @@ pub struct ParameterView {
     /// The only values, if not empty.
     #[schema(value_type = Vec<Object>)]
     pub options: Vec<serde_json::Value>,
+    /// The least and the most that it may be, if there are such.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub range: Option<[serde_json::Value; 2]>,
+    /// What a text must match as a whole, if anything.
+    pub pattern: Option<String>,
     /// What it is for.
     pub description: String,
 }
@@ -60,6 +65,8 @@ impl OperationView {
             required: parameter.required,
             default: parameter.default.clone(),
             options: parameter.options.clone(),
+            range: parameter.range.clone().map(|(least, most)| [least, most]),
+            pattern: parameter.pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
             description: parameter.description.clone(),
         });
         let undo = match operation.undo {

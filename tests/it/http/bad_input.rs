@@ -99,6 +99,10 @@ fn resident(pid: u32) -> u64 {
     text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
+fn get_operations(daemon: &Daemon) -> serde_json::Value {
+    daemon.http.get("/api/v1/operations").expect("an answer").ok()
+}
+
 #[test]
 fn requests_of_the_api_are_checked_too() {
     let daemon = daemon();
@@ -111,6 +115,15 @@ fn requests_of_the_api_are_checked_too() {
     let reply = post("/api/v1/diagnose/apo", "{}");
     reply.is_problem(404, "/api/v1/diagnose/apo");
     assert_eq!(reply.body["near"], json!(["api"]), "{}", reply.text);
+    let operations = get_operations(&daemon);
+    let of = |name: &str, parameter: &str| {
+        let all = operations.as_array().expect("a list");
+        let operation = all.iter().find(|one| one["name"] == name).expect("an operation");
+        let parameters = operation["parameters"].as_array().expect("a list");
+        parameters.iter().find(|one| one["name"] == parameter).expect("a parameter").clone()
+    };
+    assert_eq!(of("restart_service", "timeout")["range"], json!(["1s", "5m"]), "who asks can know it beforehand");
+    assert_eq!(of("terminate_session", "session")["pattern"], "^(?:^[0-9]{1,18}$)$");
     let path = "/api/v1/operations/restart_service";
     post(path, r#"{"target":"api","arguments":{"timeout":"soon"}}"#).is_problem(422, path);
     post(path, r#"{"target":"api","arguments":{"force":true}}"#).is_problem(422, path);
