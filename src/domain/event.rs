@@ -111,7 +111,7 @@ pub struct Left {
 }
 
 /// Why an undo is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UndoReason {
     /// The verification did not hold.
@@ -290,7 +290,7 @@ pub enum EventBody {
         process: String,
         /// The approval that allowed it.
         approval: Option<ApprovalId>,
-        /// State just before, for the probe.
+        /// State just before: what the probe, the check of the effect and an undo compare with.
         before: Values,
     },
     /// What came of it.
@@ -330,8 +330,14 @@ pub enum EventBody {
         step: StepId,
         /// Why.
         reason: UndoReason,
-        /// Whether the target is exactly as the action left it, and worse than before.
+        /// Why, in words.
+        #[serde(default)]
+        why: String,
+        /// Whether the target is exactly as the action left it, and worse than before or only half changed.
         clean: bool,
+        /// The target as it is now, if it could be read: a decision on the undo is about this.
+        #[serde(default)]
+        seen: Option<Left>,
     },
     /// The undo was done, or it turned out that it cannot be.
     UndoFinished {

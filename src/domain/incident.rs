@@ -107,6 +107,9 @@ pub struct Incident {
     pub approvals: Vec<Approval>,
     /// The dependency's incident that this one waits for.
     pub waiting_on: Option<IncidentId>,
+    /// What it waits for, and since when.
+    #[schema(value_type = Option<Object>)]
+    pub waiting_since: Option<(String, Timestamp)>,
     /// How it ended.
     pub verdict: Option<Verdict>,
     /// Why.
@@ -214,7 +217,7 @@ pub struct Action {
     pub commands: Vec<String>,
     /// Effective risk.
     pub risk: Risk,
-    /// State before.
+    /// State before: as it was prepared, and from the first call on as it was just before that.
     #[schema(value_type = Object)]
     pub before: Values,
     /// What changes.
@@ -291,8 +294,15 @@ pub struct UndoWanted {
     /// Why.
     #[schema(value_type = String)]
     pub reason: UndoReason,
-    /// Whether the target is exactly as the action left it and worse than before.
+    /// Why, in words.
+    #[serde(default)]
+    pub why: String,
+    /// Whether the target is exactly as the action left it, and worse than before or only half changed.
     pub clean: bool,
+    /// The target as it was then, if it could be read.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub seen: Option<Left>,
 }
 
 /// A remedy for people.

@@ -119,7 +119,7 @@ impl Loop {
         }
     }
 
-    /// Opens an incident for a person; where one is open for the same target already, answers with that.
+    /// Opens an incident for a person. A diagnosis of a target that has an incident already is answered with that one.
     fn open_by_hand(&mut self, opened: Result<EventBody, EngineError>, reply: Reply<IncidentId>) {
         let opened = match opened {
             Ok(opened) => opened,
@@ -133,12 +133,19 @@ impl Loop {
         {
             let id = existing.id.clone();
             let answer = match existing.trigger {
+                crate::domain::Trigger::Operation { .. } if flow::is_given_up(existing) => {
+                    Err(EngineError::Conflict(format!("nobody knows how {id} left it; look at it, and close it first")))
+                }
                 crate::domain::Trigger::Operation { .. } => {
                     Err(EngineError::Conflict(format!("{id} is at work on it; wait for its end")))
                 }
                 _ => Ok(id),
             };
             let _ = reply.send(answer);
+            return;
+        }
+        if self.ledger.slots.len() >= MAX_OPEN {
+            let _ = reply.send(Err(EngineError::Full(format!("{MAX_OPEN} incidents are open; close some"))));
             return;
         }
         let id = new_id();

@@ -5,7 +5,7 @@ use super::closed::Closed;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
-use crate::domain::{Alert, AlertStatus, Digest, Event, EventBody, Incident, IncidentId, Timestamp, Trigger};
+use crate::domain::{Alert, AlertStatus, Digest, Event, EventBody, Incident, IncidentId, StepId, Timestamp, Trigger};
 use crate::flow::{self, Effect};
 use crate::gate::{History, Mutation};
 use crate::journal::{Append, IncidentRow, Journal, JournalError};
@@ -109,6 +109,9 @@ impl Ledger {
                 flow::apply(&mut ahead, &provisional(seq, body));
             }
             append.row = Some(row(&ahead));
+            // Budgets count what is on its way too: several incidents may be decided on before the next fsync.
+            let began = append.events.iter().filter_map(begins).filter_map(|step| mutation(&ahead, step, at));
+            self.history.mutations.extend(began);
             slot.ahead = Some(ahead);
             slot.unsettled += 1;
         }
@@ -190,12 +193,8 @@ impl Ledger {
             None => flow::apply(Arc::make_mut(&mut slot.incident), event),
         }
         shared.put_incident(slot.incident.clone());
-        if let EventBody::CallIntended { step, index: 0, undo: false, .. } = &event.body {
-            let mutation = mutation(&slot.incident, step, event.at);
-            self.history.mutations.extend(mutation);
-            let surplus = self.history.mutations.len().saturating_sub(MUTATIONS);
-            self.history.mutations.drain(..surplus);
-        }
+        let surplus = self.history.mutations.len().saturating_sub(MUTATIONS);
+        self.history.mutations.drain(..surplus);
         if let EventBody::IncidentClosed { .. } = &event.body {
             let closed = slot.incident.clone();
             self.closed.remember(&closed);
@@ -253,8 +252,16 @@ impl Entry {
     }
 }
 
+/// The step that an event begins to carry out.
+fn begins(event: &EventBody) -> Option<&StepId> {
+    match event {
+        EventBody::CallIntended { step, index: 0, undo: false, .. } => Some(step),
+        _ => None,
+    }
+}
+
 /// A mutating step as budgets count it.
-pub(super) fn mutation(incident: &Incident, step: &crate::domain::StepId, at: Timestamp) -> Option<Mutation> {
+pub(super) fn mutation(incident: &Incident, step: &StepId, at: Timestamp) -> Option<Mutation> {
     let record = incident.steps.iter().find(|record| record.step.id == *step)?;
     Some(Mutation {
         at,

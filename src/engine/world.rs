@@ -6,9 +6,10 @@ use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
 use crate::domain::{
-    EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp, Trigger,
+    AlertStatus, EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp,
+    Trigger,
 };
-use crate::flow::{Busy, Dependency, Snapshot};
+use crate::flow::{self, Busy, Dependency, Snapshot};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -46,9 +47,7 @@ impl World {
             let incident = slot.latest();
             reading += self::reading(incident);
             busy.extend(acting(incident).map(|under_way| (incident.environment.clone(), id.clone(), under_way)));
-            if let (Some(service), None, Trigger::Alert | Trigger::Diagnose { .. }) =
-                (&incident.service, incident.closed_at, &incident.trigger)
-            {
+            if let Some(service) = incident.service.as_ref().filter(|_| is_in_hand(incident)) {
                 let key = (incident.environment.clone(), service.clone());
                 open.insert(key, (id.clone(), incident.waiting_on.clone()));
             }
@@ -115,7 +114,7 @@ impl World {
             alerting: self.alerting.get(&incident.environment).copied().unwrap_or(0),
             reading: around.reading,
             dependency: around.dependency.clone(),
-            awaited_is_open: awaited.is_some_and(|slot| slot.latest().closed_at.is_none()),
+            awaited_is_open: awaited.is_some_and(|slot| is_worked_on(slot.latest())),
             busy: &around.busy,
         }
     }
@@ -158,6 +157,18 @@ impl World {
         }
         true
     }
+}
+
+/// Whether an incident may still end by itself. One that was given up ends when a person says so, and what needs its
+/// target cannot wait for that unseen.
+fn is_worked_on(incident: &Incident) -> bool {
+    incident.closed_at.is_none() && !flow::is_given_up(incident)
+}
+
+/// Whether others may wait for an incident: it is about a fault of its target, and is worked on.
+fn is_in_hand(incident: &Incident) -> bool {
+    let fires = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
+    fires && is_worked_on(incident) && matches!(incident.trigger, Trigger::Alert | Trigger::Diagnose { .. })
 }
 
 /// Reading steps of an incident that run. Those of one that a person has taken over are stopped.

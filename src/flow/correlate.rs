@@ -39,15 +39,49 @@ pub fn correlate(
     new_id: &mut dyn FnMut() -> IncidentId,
 ) -> Vec<Correlated> {
     let mut groups: BTreeMap<String, (Resolution, Vec<Alert>)> = BTreeMap::new();
+    let reported = reported(known.open);
     for alert in &delivery.alerts {
         let resolution = intake::resolve(alert, &config.environments, inventories);
         let key = intake::group_key(&resolution, &delivery.sender, &delivery.group_key);
-        groups.entry(key).or_insert_with(|| (resolution, Vec::new())).1.push(alert.clone());
+        for key in keys(alert, key, &resolution, known.open, reported.get(&alert.fingerprint)) {
+            groups.entry(key).or_insert_with(|| (resolution.clone(), Vec::new())).1.push(alert.clone());
+        }
     }
     groups
         .into_iter()
         .filter_map(|(key, (resolution, alerts))| join(delivery, config, known, new_id, key, &resolution, alerts))
         .collect()
+}
+
+/// Group keys of the open incidents that know an alert.
+type Reported<'a> = BTreeMap<&'a Digest, BTreeSet<&'a str>>;
+
+fn reported<'a>(open: &'a BTreeMap<String, &'a Incident>) -> Reported<'a> {
+    let mut reported = Reported::new();
+    for (key, incident) in open {
+        for alert in &incident.alerts {
+            reported.entry(&alert.fingerprint).or_default().insert(key);
+        }
+    }
+    reported
+}
+
+/// The groups that an alert belongs to. What its labels mean now may differ from what they meant when it was first
+/// reported: its target may be gone. So its end is told to every incident that knows it, and a repeat without a target
+/// goes where it is known.
+fn keys(
+    alert: &Alert,
+    key: String,
+    resolution: &Resolution,
+    open: &BTreeMap<String, &Incident>,
+    reported: Option<&BTreeSet<&str>>,
+) -> BTreeSet<String> {
+    let known = || reported.into_iter().flatten().map(|key| (*key).to_owned());
+    match alert.status {
+        AlertStatus::Resolved => known().collect(),
+        AlertStatus::Firing if open.contains_key(&key) || resolution.service().is_some() => BTreeSet::from([key]),
+        AlertStatus::Firing => BTreeSet::from([known().next().unwrap_or(key)]),
+    }
 }
 
 fn join(
@@ -109,7 +143,8 @@ fn is_news(incident: &Incident, alert: &Alert) -> bool {
 /// The opening of a diagnosis that a person asked for.
 pub fn diagnose_by_hand(config: &Config, environment: &str, service: &str, name: &str, note: &str) -> EventBody {
     let trigger = Trigger::Diagnose { name: name.to_owned(), note: note.to_owned() };
-    opened_by_hand(config, environment, Some(service), format!("Diagnosis of {service}, asked for by {name}"), trigger)
+    let title = format!("Diagnosis of {service}, asked for by {name}");
+    opened_by_hand(config, environment, Some(service), format!("{environment}/{service}"), title, trigger)
 }
 
 /// The opening of one operation that a person asked for.
@@ -122,21 +157,24 @@ pub fn operate_by_hand(
     arguments: Values,
 ) -> EventBody {
     let trigger = Trigger::Operation { name: name.to_owned(), operation: operation.to_owned(), arguments };
-    let place = service.unwrap_or(environment);
-    opened_by_hand(config, environment, service, format!("{operation} on {place}, asked for by {name}"), trigger)
+    let title = format!("{operation} on {}, asked for by {name}", service.unwrap_or(environment));
+    // Apart from alerts, which never join it and never keep it from being run: what it changes, the gate serializes.
+    let group_key = format!("{environment}/{}!{operation}", service.unwrap_or_default());
+    opened_by_hand(config, environment, service, group_key, title, trigger)
 }
 
 fn opened_by_hand(
     config: &Config,
     environment: &str,
     service: Option<&str>,
+    group_key: String,
     title: String,
     trigger: Trigger,
 ) -> EventBody {
     EventBody::IncidentOpened {
         environment: environment.to_owned(),
         target: service.map(str::to_owned),
-        group_key: format!("{environment}/{}", service.unwrap_or_default()),
+        group_key,
         title,
         severity: "none".into(),
         trigger,

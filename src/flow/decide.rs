@@ -1,7 +1,9 @@
 //! The order in which an incident's concerns are looked at.
 
-use super::{Effect, Next, Snapshot, away, diagnose, messages, remedy, settle};
-use crate::domain::{AlertStatus, ApprovalState, EventBody, Incident, StepId, StepRecord, Timestamp};
+use super::{Dependency, Effect, Next, Snapshot, away, diagnose, messages, remedy, settle};
+use crate::domain::{
+    AlertStatus, Approval, ApprovalState, EventBody, Incident, IncidentId, StepId, StepRecord, Timestamp,
+};
 
 /// What comes next for this incident. Deterministic: the same state and snapshot give the same answer.
 pub fn decide(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
@@ -53,7 +55,10 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
         .or_else(|| remedy::next(incident, snapshot))
         .unwrap_or_else(|| settle::next(incident, snapshot));
     match next {
-        Next::Wait { effects, wakes_at } => Next::Wait { effects, wakes_at: earliest(wakes_at, next_expiry(incident)) },
+        Next::Wait { effects, wakes_at } => {
+            let told_at = waits_until(incident, snapshot).filter(|_| incident.escalated.is_none());
+            Next::Wait { effects, wakes_at: earliest(earliest(wakes_at, next_expiry(incident)), told_at) }
+        }
         append => append,
     }
 }
@@ -94,25 +99,27 @@ fn homeless(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
         "environment '{name}' is not configured any more: nothing is read or done there; close the incident, or configure \
          the environment again"
     );
-    let open = |state| matches!(state, ApprovalState::Pending | ApprovalState::Approved);
-    let approvals = incident.approvals.iter().filter(|approval| open(approval.state));
-    let mut events: Vec<EventBody> = approvals
-        .map(|approval| EventBody::ApprovalVoided {
-            approval: approval.id.clone(),
-            reason: format!("environment '{name}' is not configured any more"),
-        })
-        .collect();
+    let mut events = void_live(incident, &format!("environment '{name}' is not configured any more"));
     if incident.escalated.as_ref() != Some(&reason) {
         events.push(EventBody::IncidentEscalated { reason });
     }
     Some(if events.is_empty() { Next::idle() } else { Next::Append(events) })
 }
 
+/// Requests that may still lead to something.
+pub(super) fn live(incident: &Incident) -> impl Iterator<Item = &Approval> {
+    let is_live = |state| matches!(state, ApprovalState::Pending | ApprovalState::Approved);
+    incident.approvals.iter().filter(move |approval| is_live(approval.state))
+}
+
+/// The end of all requests that may still lead to something.
+pub(super) fn void_live(incident: &Incident, reason: &str) -> Vec<EventBody> {
+    let void = |approval: &Approval| EventBody::ApprovalVoided { approval: approval.id.clone(), reason: reason.into() };
+    live(incident).map(void).collect()
+}
+
 fn expired(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Vec<EventBody>> {
-    let events: Vec<EventBody> = incident
-        .approvals
-        .iter()
-        .filter(|approval| matches!(approval.state, ApprovalState::Pending | ApprovalState::Approved))
+    let events: Vec<EventBody> = live(incident)
         .filter(|approval| approval.expires_at <= snapshot.now)
         .map(|approval| EventBody::ApprovalExpired { approval: approval.id.clone() })
         .collect();
@@ -120,34 +127,56 @@ fn expired(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Vec<EventBody
 }
 
 fn next_expiry(incident: &Incident) -> Option<Timestamp> {
-    incident
-        .approvals
-        .iter()
-        .filter(|approval| matches!(approval.state, ApprovalState::Pending | ApprovalState::Approved))
-        .map(|approval| approval.expires_at)
-        .min()
+    live(incident).map(|approval| approval.expires_at).min()
 }
 
-/// Begins or ends waiting for a dependency's incident. An action that has begun is finished first.
+/// Begins or ends waiting for a dependency's incident. An action that has begun is finished first. What was asked of
+/// people came from a diagnosis that is made anew afterwards.
 fn waiting(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
-    match &incident.waiting_on {
-        Some(on) if !snapshot.awaited_is_open => Some(Next::Append(vec![EventBody::WaitingEnded { on: on.clone() }])),
-        None if !is_acting(incident) && incident.verdict.is_none() => {
-            let dependency = snapshot.dependency.as_ref()?;
-            Some(Next::Append(vec![EventBody::WaitingStarted {
-                on: dependency.incident.clone(),
-                dependency: dependency.service.clone(),
-            }]))
+    let (mut events, change) = match &incident.waiting_on {
+        Some(on) if !snapshot.awaited_is_open => {
+            (void_live(incident, "it is diagnosed anew"), EventBody::WaitingEnded { on: on.clone() })
         }
-        _ => None,
-    }
+        Some(on) => return impatient(incident, snapshot, on).map(|event| Next::Append(vec![event])),
+        None if !is_acting(incident) && incident.verdict.is_none() => {
+            let Dependency { incident: on, service } = snapshot.dependency.clone()?;
+            let events = void_live(incident, &format!("{service} comes first: see {on}"));
+            (events, EventBody::WaitingStarted { on, dependency: service })
+        }
+        None => return None,
+    };
+    events.push(change);
+    Some(Next::Append(events))
+}
+
+/// People are told of what waits for long. It waits on all the same.
+fn impatient(incident: &Incident, snapshot: &Snapshot<'_>, on: &IncidentId) -> Option<EventBody> {
+    let (dependency, since) = incident.waiting_since.as_ref()?;
+    let late = waits_until(incident, snapshot).is_some_and(|until| until <= snapshot.now);
+    let since = since.format("%H:%M UTC");
+    let reason = || format!("it has waited since {since} for {on}, the incident of {dependency}, which it needs");
+    (late && incident.escalated.is_none()).then(|| EventBody::IncidentEscalated { reason: reason() })
+}
+
+/// How long waiting for another incident is nobody's business: as long as until people are reminded of what escalated.
+fn waits_until(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Timestamp> {
+    let (_, since) = incident.waiting_since.as_ref()?;
+    Some(*since + snapshot.current.policies.defaults.escalate_every.as_chrono())
 }
 
 /// Whether a mutating step has sent something and is not settled.
 pub(super) fn is_acting(incident: &Incident) -> bool {
-    incident.steps.iter().any(|record| {
-        !record.status.is_final() && record.action.as_ref().is_some_and(|action| !action.calls.is_empty())
-    })
+    incident.steps.iter().any(|record| !record.status.is_final() && has_sent(record))
+}
+
+/// Whether a call of a step was sent, or is about to be.
+pub(super) fn has_sent(record: &StepRecord) -> bool {
+    record.action.as_ref().is_some_and(|action| !action.calls.is_empty())
+}
+
+/// Whether people must look, and nothing more is done until they have, or the target is well again.
+pub fn is_given_up(incident: &Incident) -> bool {
+    incident.escalated.is_some() && incident.verdict.is_some() && incident.closed_at.is_none()
 }
 
 /// Whether the incident has alerts, and its senders say that all of them are over.

@@ -159,8 +159,13 @@ pub(super) fn service<'a>(incident: &Incident, snapshot: &'a Snapshot<'_>) -> Op
 
 /// The revision that a new plan has.
 pub(super) fn revision(incident: &Incident) -> u32 {
+    last_revision(incident) + 1
+}
+
+/// The revision of the last plan that was made.
+pub(super) fn last_revision(incident: &Incident) -> u32 {
     let last = incident.steps.iter().filter_map(revision_of).max();
-    incident.plan.as_ref().map(|plan| plan.revision).max(last).unwrap_or(0) + 1
+    incident.plan.as_ref().map(|plan| plan.revision).max(last).unwrap_or(0)
 }
 
 /// Steps carry the revision that made them in their identifier.
@@ -176,7 +181,8 @@ pub(super) fn evidence(incident: &Incident) -> Vec<&Evidence> {
         .collect()
 }
 
-fn current_steps(incident: &Incident) -> impl Iterator<Item = &StepRecord> {
+/// Steps of the present diagnosis.
+pub(super) fn current_steps(incident: &Incident) -> impl Iterator<Item = &StepRecord> {
     let since = incident.diagnosed_since;
     incident.steps.iter().filter(move |record| revision_of(record).is_some_and(|revision| revision >= since))
 }

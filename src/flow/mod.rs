@@ -29,10 +29,10 @@ mod tests;
 
 pub use backoff::{MAX_ATTEMPTS, backoff};
 pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, operate_by_hand, storm, storm_key};
-pub use decide::decide;
+pub use decide::{decide, is_given_up};
 pub use fold::{apply, fold, opened};
 pub use messages::message;
 pub use people::{Refusal, Word, decision, too_late, word};
 pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
-pub use remedy::{Inspected, inspected};
+pub use remedy::{Inspected, compared, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};

@@ -1,6 +1,6 @@
 //! What people may say to an incident, and what it means.
 
-use super::decide::is_acting;
+use super::decide::{is_acting, void_live};
 use crate::config::Role;
 use crate::domain::{Approval, ApprovalId, ApprovalState, Decision, Digest, EventBody, Incident, Timestamp};
 
@@ -45,14 +45,14 @@ pub fn word(incident: &Incident, word: Word, by: &str, text: &str) -> Result<Vec
             return Err(Refusal::Conflict(format!("nobody has taken over {}", incident.id)));
         }
         Word::Release => events.push(EventBody::IncidentReleased { by: by.clone() }),
-        Word::Close if is_acting(incident) => {
+        Word::Close if is_under_way(incident) => {
             return Err(Refusal::Conflict(format!(
-                "{} is carrying out a remedy; wait for its end, or throw the kill switch",
+                "{} is carrying out a remedy; wait for its end, or take over",
                 incident.id
             )));
         }
         Word::Close => {
-            events.extend(void_pending(incident, "the incident was closed"));
+            events.extend(void_live(incident, "the incident was closed"));
             let reason = if text.is_empty() { "closed by hand".to_owned() } else { text.to_owned() };
             events.push(EventBody::IncidentClosed { by: Some(by), reason });
             return Ok(events);
@@ -66,13 +66,12 @@ pub fn word(incident: &Incident, word: Word, by: &str, text: &str) -> Result<Vec
     Ok(events)
 }
 
-fn void_pending(incident: &Incident, reason: &str) -> Vec<EventBody> {
-    incident
-        .approvals
-        .iter()
-        .filter(|approval| matches!(approval.state, ApprovalState::Pending | ApprovalState::Approved))
-        .map(|approval| EventBody::ApprovalVoided { approval: approval.id.clone(), reason: reason.to_owned() })
-        .collect()
+/// Whether something goes on by itself: once a person has taken over, only what was sent and has not ended.
+fn is_under_way(incident: &Incident) -> bool {
+    let mut actions = incident.steps.iter().filter_map(|record| record.action.as_ref());
+    let sending =
+        actions.any(|action| action.calls.iter().chain(&action.undo_calls).any(|call| call.outcome.is_none()));
+    sending || is_acting(incident) && incident.taken_over_by.is_none()
 }
 
 /// What a decision on a request makes happen.

@@ -2,11 +2,11 @@
 
 use super::{
     Effect, Next, Snapshot,
-    decide::{all_resolved, is_acting},
+    decide::{all_resolved, is_acting, is_given_up, void_live},
     diagnose,
 };
 use crate::domain::{
-    AlertStatus, ApprovalState, EventBody, Incident, PhaseName, StepId, StepRecord, StepRole, StepStatus, TimeSpan,
+    AlertStatus, CallOutcome, EventBody, Incident, PhaseName, StepId, StepRecord, StepRole, StepStatus, TimeSpan,
     Trigger, Verdict,
 };
 use crate::{judge, plan};
@@ -25,6 +25,14 @@ pub(super) fn next(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     }
     let remedies = resolution(incident);
     let by_hand = matches!(incident.trigger, Trigger::Operation { .. });
+    if let Some(why) = unfinished(incident) {
+        let reason = format!("{why}; nothing more is done before a person has looked");
+        return Next::Append(vec![EventBody::VerdictReached {
+            verdict: Verdict::Unresolved,
+            reason,
+            cites: Vec::new(),
+        }]);
+    }
     if by_hand && remedies.iter().all(|record| record.action.is_none()) {
         return Next::Append(vec![close(operation_summary(incident))]);
     }
@@ -40,17 +48,37 @@ pub(super) fn next(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     }
 }
 
-/// Reads the target again once its alerts are over, or from time to time while people are looking.
+/// What an action left in a state that nobody has checked: whatever is done next may meet it, or may still be met by it.
+/// It counts for the whole incident, however often that is diagnosed.
+fn unfinished(incident: &Incident) -> Option<String> {
+    incident.steps.iter().filter(|record| record.status.is_final()).find_map(|record| {
+        let (action, operation) = (record.action.as_ref()?, &record.step.operation);
+        let mut calls = action.calls.iter().chain(&action.undo_calls);
+        let doubtful = calls.find(|call| matches!(call.outcome, Some(CallOutcome::Unknown { .. }) | None));
+        if let Some(call) = doubtful {
+            return Some(format!("nobody can tell whether '{}' was done", call.command));
+        }
+        let done = action.calls.iter().filter(|call| matches!(call.outcome, Some(CallOutcome::Done { .. }))).count();
+        match action.undone {
+            Some(true) => None,
+            Some(false) => Some(format!("{operation} was not taken back")),
+            None if done > 0 && done < action.binding.calls.len() => Some(format!("{operation} was only half done")),
+            None => None,
+        }
+    })
+}
+
+/// Reads the target again once its alerts are over, or from time to time while people are looking. That it is well proves
+/// nothing while an alert fires, and does not tell what became of an operation that was run by hand.
 pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
     let firing = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
-    let over = all_resolved(incident);
-    let given_up = incident.escalated.is_some() && incident.verdict.is_some();
-    if firing || is_acting(incident) || !(over || given_up) {
+    let given_up = is_given_up(incident) && !matches!(incident.trigger, Trigger::Operation { .. });
+    if is_acting(incident) || !(all_resolved(incident) || given_up) {
         return None;
     }
     match &incident.recheck {
         None => Some(Next::Wait { effects: vec![Effect::Recheck], wakes_at: None }),
-        Some(seen) if seen.healthy == Some(true) => Some(Next::Append(recovered(incident, &seen.detail))),
+        Some(seen) if seen.healthy == Some(true) && !firing => Some(Next::Append(recovered(incident, &seen.detail))),
         Some(seen) if given_up => {
             let due = seen.at + RECHECK_EVERY.as_chrono();
             let effects = if due <= snapshot.now { vec![Effect::Recheck] } else { Vec::new() };
@@ -62,12 +90,7 @@ pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Ne
 
 /// The fault is gone without us: pending requests are void, and the incident ends.
 fn recovered(incident: &Incident, detail: &str) -> Vec<EventBody> {
-    let mut events: Vec<EventBody> = incident
-        .approvals
-        .iter()
-        .filter(|approval| matches!(approval.state, ApprovalState::Pending | ApprovalState::Approved))
-        .map(|approval| EventBody::ApprovalVoided { approval: approval.id.clone(), reason: "the fault is gone".into() })
-        .collect();
+    let mut events = void_live(incident, "the fault is gone");
     let (verdict, reason) = if incident.alerts.is_empty() {
         (Verdict::Mitigated, format!("the target is healthy again: {detail}"))
     } else {
@@ -142,8 +165,9 @@ fn verdict_without_remedy(incident: &Incident, snapshot: &Snapshot<'_>) -> Event
     EventBody::VerdictReached { verdict, reason, cites }
 }
 
+/// Remedies of the present diagnosis that were tried or told.
 fn tried(incident: &Incident) -> Vec<String> {
-    let run = incident.steps.iter().filter_map(|record| match &record.step.role {
+    let run = diagnose::current_steps(incident).filter_map(|record| match &record.step.role {
         StepRole::Remedy(remedy) => Some(remedy.id.clone()),
         StepRole::Diagnose => None,
     });

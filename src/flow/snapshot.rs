@@ -28,7 +28,7 @@ pub struct Snapshot<'a> {
     pub reading: usize,
     /// An open incident of something that this incident's target depends on.
     pub dependency: Option<Dependency>,
-    /// Whether the incident waited for is still open.
+    /// Whether the incident waited for is still open, and somebody or something is at it: see [`super::is_given_up`].
     pub awaited_is_open: bool,
     /// Mutating steps of other incidents that are under way in the environment.
     pub busy: &'a [Busy],
@@ -115,7 +115,7 @@ pub enum Effect {
         /// The step.
         step: StepId,
     },
-    /// Compare the target with what it was, before an undo. Ends in `undo_requested`.
+    /// Compare the target with how the action left it, before an undo. Ends in [`super::compared`].
     Compare {
         /// The step.
         step: StepId,

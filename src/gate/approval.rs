@@ -2,7 +2,7 @@
 
 use super::request::{GateRequest, Purpose, Ruling};
 use crate::config::Role;
-use crate::domain::{Approval, ApprovalState, Binding, Digest, Risk};
+use crate::domain::{Approval, ApprovalState, Binding, Digest, Left, Risk};
 use std::collections::BTreeSet;
 
 /// Why an approval does not allow what is asked.
@@ -34,8 +34,9 @@ pub enum ApprovalFault {
 }
 
 /// The digest that an approver of an undo echoes: for an undo that does not run by itself and is asked separately.
-pub fn undo_digest(binding: &Binding) -> Digest {
-    Digest::of_json(&serde_json::json!({ "undo": binding.essence() }))
+/// `seen` is the target as it was when they were asked.
+pub fn undo_digest(binding: &Binding, seen: Option<&Left>) -> Digest {
+    Digest::of_json(&serde_json::json!({ "undo": binding.essence(), "seen": seen }))
 }
 
 /// Checks everything about an approval but the state of the target.
@@ -47,7 +48,9 @@ pub(super) fn check(approval: &Approval, request: &GateRequest<'_>, ruling: &Rul
         Purpose::Continue => (own, true),
         // The approval of an action covers its undo, if that is one that may run by itself.
         Purpose::Undo { automatic: true } if approval.digest == own => (own, true),
-        Purpose::Undo { .. } => (undo_digest(request.binding), approval.state == ApprovalState::Consumed),
+        Purpose::Undo { .. } => {
+            (undo_digest(request.binding, request.undo_seen), approval.state == ApprovalState::Consumed)
+        }
     };
     if approval.digest != expected {
         return Err(ApprovalFault::Changed {

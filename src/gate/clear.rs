@@ -148,31 +148,37 @@ fn unchanged(request: &GateRequest<'_>, clearing: &Clearing<'_>, call: &ActCall)
             changes.extend(guard_changes(&binding.guard, now.status));
             changes
         }
-        Purpose::Continue => match left(clearing) {
+        Purpose::Continue => match left_by(clearing.calls) {
             Some(left) => changes_since(left, binding, now),
             None => bystander_changes(binding, clearing, call),
         },
-        Purpose::Undo { automatic: true } if clearing.undo_calls.is_empty() => match left(clearing) {
+        // Once the first call of an undo is out, the target is neither as before nor as left.
+        Purpose::Undo { .. } if !clearing.undo_calls.is_empty() => Vec::new(),
+        Purpose::Undo { automatic: true } => match left_by(clearing.calls) {
             Some(left) => changes_since(left, binding, now),
             None => vec!["nobody knows how the action left it".into()],
         },
-        // Once the first call of an undo is out, the target is neither as before nor as left; and where a person was
-        // asked, they were shown the target as it is.
-        Purpose::Undo { .. } => Vec::new(),
+        Purpose::Undo { automatic: false } => match request.undo_seen {
+            Some(seen) => changes_since(seen, binding, now),
+            None => vec!["nobody knows how it was when this was asked".into()],
+        },
     };
     if changes.is_empty() { Ok(()) } else { Err(Refused::Drifted(changes)) }
 }
 
-/// The target as the last call left it, if it could be read then.
-fn left<'a>(clearing: &Clearing<'a>) -> Option<&'a Left> {
-    clearing.calls.iter().max_by_key(|record| record.intended_at).and_then(|record| record.left.as_ref())
+/// The target as the last call that was not refused left it, if it could be read then.
+pub fn left_by(calls: &[CallRecord]) -> Option<&Left> {
+    calls.iter().rev().find(|record| !is_not_done(record)).and_then(|record| record.left.as_ref())
 }
 
-fn changes_since(left: &Left, binding: &Binding, now: Observed<'_>) -> Vec<String> {
-    let guarded =
-        binding.guard.keys().map(|field| (field.clone(), left.status.get(field).cloned().unwrap_or_default()));
-    let mut changes = identity_changes(&left.identity, now.identity);
-    changes.extend(guard_changes(&guarded.collect(), now.status));
+/// What of a target is not as it was seen before: its instances, and the fields that the operation guards.
+pub fn changes_since(before: &Left, binding: &Binding, now: Observed<'_>) -> Vec<String> {
+    let mut changes = identity_changes(&before.identity, now.identity);
+    let fields = binding.guard.keys().filter(|field| before.status.get(*field) != now.status.get(*field));
+    changes.extend(fields.map(|field| {
+        let told = |status: &Values| status.get(field).map_or_else(|| "not to be read".to_owned(), ToString::to_string);
+        format!("{field} was {} and is {}", told(&before.status), told(now.status))
+    }));
     changes
 }
 

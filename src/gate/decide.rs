@@ -44,7 +44,7 @@ fn standing(request: &GateRequest<'_>) -> Vec<Opinion> {
     }
     let digest = match request.purpose {
         Purpose::Begin | Purpose::Continue => binding.digest(),
-        Purpose::Undo { .. } => approval::undo_digest(binding),
+        Purpose::Undo { .. } => approval::undo_digest(binding, request.undo_seen),
     };
     if request.incident.denied.contains(&digest) {
         refuse(rule::DENIED, "a person denied exactly this; it is not asked again".into());

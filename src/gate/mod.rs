@@ -26,7 +26,7 @@ mod tests;
 
 pub use approval::{ApprovalFault, undo_digest};
 pub use budget::is_storm;
-pub use clear::{Clearing, Observed, Refused, clear};
+pub use clear::{Clearing, Observed, Refused, changes_since, clear, left_by};
 pub use decide::decide;
 pub use request::{GateRequest, History, IncidentFacts, Mutation, Purpose, Rulebook, Ruling, rule};
 

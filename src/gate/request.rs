@@ -2,8 +2,8 @@
 
 use crate::config::{Autonomy, Policies, Role};
 use crate::domain::{
-    ActCall, Approval, Binding, Digest, EnvironmentKind, GateDecision, IncidentId, Risk, Service, StepId, TimeSpan,
-    Timestamp, Values,
+    ActCall, Approval, Binding, Digest, EnvironmentKind, GateDecision, IncidentId, Left, Risk, Service, StepId,
+    TimeSpan, Timestamp, Values,
 };
 
 /// Names of the gate's own rules, as they stand in the journal, the API and the metrics. Rules of `policies.yml` appear
@@ -69,6 +69,8 @@ pub struct GateRequest<'a> {
     pub busy: Option<&'a StepId>,
     /// To act, to finish what was begun, or to take it back.
     pub purpose: Purpose,
+    /// The target as it was when its undo was asked for, if it could be read then.
+    pub undo_seen: Option<&'a Left>,
     /// A person's decision, if one was recorded.
     pub approval: Option<&'a Approval>,
     /// Now.

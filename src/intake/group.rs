@@ -42,6 +42,11 @@ pub fn most_severe(alerts: &[Alert]) -> String {
     alerts.iter().map(Alert::severity).min_by_key(|severity| rank(severity)).unwrap_or("none").to_owned()
 }
 
+/// The graver of two severities; the first of equals.
+pub fn graver<'a>(one: &'a str, other: &'a str) -> &'a str {
+    if rank(other) < rank(one) { other } else { one }
+}
+
 /// How grave the usual words are; an unknown word is graver than a warning, because someone took the trouble.
 fn rank(severity: &str) -> u8 {
     match severity.to_ascii_lowercase().as_str() {

@@ -24,7 +24,7 @@ mod resolve_tests;
 pub use alertmanager::{alertmanager, further_alerts};
 pub use auth::{AuthError, Credentials, TIMESTAMP_TOLERANCE, authenticate, identify};
 pub use grafana::grafana;
-pub use group::{group_key, most_severe, title};
+pub use group::{graver, group_key, most_severe, title};
 pub use resolve::{Candidate, Resolution, resolve, resolve_among};
 
 use crate::domain::Delivery;

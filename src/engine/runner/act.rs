@@ -2,10 +2,10 @@
 
 use super::read::operation;
 use super::{EffectResult, Job, Runner, fact, failure::Failure};
-use crate::domain::{ActCall, CallOutcome, EventBody, Left, Service, StepId, TimeSpan, UndoReason, Values};
+use crate::domain::{ActCall, CallOutcome, EventBody, Left, Service, StepId, TimeSpan, Values};
 use crate::execute::{ExecuteError, Probed};
 use crate::expr::Truth;
-use crate::flow::Inspected;
+use crate::flow::{self, Inspected};
 use crate::gate::Cleared;
 use crate::judge;
 use std::time::Duration;
@@ -146,26 +146,18 @@ impl Runner {
         })
     }
 
-    /// Compares the target with what it was before and with what the action left: an undo by itself needs it untouched
-    /// since, and worse than before.
+    /// Reads the target before an undo.
     pub(super) async fn compare(&self, job: &Job, id: &StepId) -> EffectResult {
-        let clean = async {
-            let record = job.record(id)?;
-            let action = record.action.as_ref().ok_or_else(|| Failure::permanent("nothing was done"))?;
-            let left = action.calls.last().and_then(|call| call.left.as_ref());
-            let now = self.left(job, &record.step.target).await?;
-            let untouched = left.is_some_and(|left| {
-                let same = |field: &String| left.status.get(field) == now.status.get(field);
-                left.identity == now.identity && action.binding.guard.keys().all(same)
-            });
-            Ok::<_, Failure>(untouched && wellness(&now.status) < wellness(&action.before))
-        };
-        let clean = match clean.await {
-            Ok(clean) => clean,
+        let seen = async { self.left(job, &job.record(id)?.step.target).await };
+        let seen = match seen.await {
+            Ok(seen) => Some(seen),
             Err(failure) if failure.transient => return self.later(job, &failure).await,
-            Err(_) => false,
+            Err(_) => None,
         };
-        fact(EventBody::UndoRequested { step: id.clone(), reason: UndoReason::VerifyFailed, clean })
+        match flow::compared(&job.incident, id, seen) {
+            Some(event) => fact(event),
+            None => EffectResult::Stopped,
+        }
     }
 
     /// State and identity of a target now.
@@ -190,14 +182,4 @@ fn settling(job: &Job, id: &StepId, index: usize, undo: bool) -> Duration {
     let prepared = action.and_then(|action| action.binding.calls.get(index));
     let call = prepared.and_then(|prepared| if undo { prepared.undo.as_ref() } else { Some(&prepared.call) });
     call.map_or(SETTLING, |call| call.patience().as_std() + SETTLING)
-}
-
-/// How well a target is: not running, running, ready.
-fn wellness(status: &Values) -> u8 {
-    let holds = |field: &str| status.get(field).and_then(serde_json::Value::as_bool).unwrap_or(false);
-    match (holds("running"), holds("ready")) {
-        (_, true) => 2,
-        (true, false) => 1,
-        (false, false) => 0,
-    }
 }

@@ -67,7 +67,8 @@ pub(super) fn panicked(effect: &Effect) -> EffectResult {
             fact(EventBody::VerifyFinished { step, held: false, independent: None, detail, criterion, evidence: None })
         }
         Effect::Compare { step } => {
-            fact(EventBody::UndoRequested { step, reason: UndoReason::VerifyFailed, clean: false })
+            let (reason, why) = (UndoReason::VerifyFailed, error());
+            fact(EventBody::UndoRequested { step, reason, why, clean: false, seen: None })
         }
         Effect::Recheck => fact(EventBody::TargetRechecked { healthy: None, detail: error() }),
         Effect::Notify { subject, channel } => {

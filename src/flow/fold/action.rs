@@ -30,7 +30,7 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
         EventBody::GateDecided { step, decision, rule, reason } => with_action(incident, step, |action| {
             action.gate = Some(GateRecord { decision: *decision, rule: rule.clone(), reason: reason.clone() });
         }),
-        EventBody::CallIntended { step, index, undo, process, approval, .. } => {
+        EventBody::CallIntended { step, index, undo, process, approval, before, .. } => {
             if let Some(approval) = approval {
                 approval::set(incident, approval, ApprovalState::Consumed);
             }
@@ -43,13 +43,13 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                 probed: false,
                 left: None,
             };
-            with_action(
-                incident,
-                step,
-                |action| {
-                    if *undo { action.undo_calls.push(record) } else { action.calls.push(record) }
-                },
-            );
+            with_action(incident, step, |action| {
+                // What was read when it was prepared may be an hour old.
+                if action.calls.is_empty() && !*undo {
+                    action.before.clone_from(before);
+                }
+                if *undo { action.undo_calls.push(record) } else { action.calls.push(record) }
+            });
         }
         EventBody::CallFinished { step, index, undo, outcome, probed, left } => {
             with_action(incident, step, |action| {
@@ -85,8 +85,9 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                 }
             })
         }
-        EventBody::UndoRequested { step, reason, clean } => with_action(incident, step, |action| {
-            action.undo_wanted = Some(UndoWanted { reason: *reason, clean: *clean });
+        EventBody::UndoRequested { step, reason, why, clean, seen } => with_action(incident, step, |action| {
+            let (reason, why, clean, seen) = (*reason, why.clone(), *clean, seen.clone());
+            action.undo_wanted = Some(UndoWanted { reason, why, clean, seen });
         }),
         EventBody::UndoFinished { step, undone, detail } => with_step(incident, step, |record| {
             record.status = StepStatus::Failed;

@@ -14,6 +14,8 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                     action.approval = Some(approval.id.clone());
                 }
             });
+            // Identifiers are made once; should one come again, the last request is the one that counts.
+            incident.approvals.retain(|known| known.id != approval.id);
             incident.approvals.push(approval.clone());
         }
         EventBody::ApprovalDecided { approval, decision, by, comment } => {

@@ -2,43 +2,81 @@
 
 use crate::domain::{
     Alert, AlertStatus, Finding, Incident, PhaseName, Plan, Step, StepId, StepOutcome, StepRecord, StepStatus,
-    Timestamp,
+    Timestamp, Trigger,
 };
+use crate::flow::{decide::has_sent, diagnose::last_revision};
+use crate::intake;
 
 pub(super) fn receive(incident: &mut Incident, alert: &Alert) {
-    match incident.alerts.iter_mut().find(|known| known.fingerprint == alert.fingerprint) {
+    let known = incident.alerts.iter_mut().find(|known| known.fingerprint == alert.fingerprint);
+    let begins = match known {
         // A resolution that is older than the current episode is a straggler.
-        Some(known) if alert.status == AlertStatus::Resolved && alert.starts_at < known.starts_at => {}
-        Some(known) => *known = alert.clone(),
-        None => incident.alerts.push(alert.clone()),
+        Some(known) if alert.status == AlertStatus::Resolved && alert.starts_at < known.starts_at => false,
+        Some(known) => {
+            let begins = alert.starts_at > known.starts_at;
+            *known = alert.clone();
+            begins
+        }
+        None => {
+            incident.alerts.push(alert.clone());
+            true
+        }
+    };
+    // What was seen before does not tell what is so since.
+    incident.recheck = None;
+    if let Trigger::Alert | Trigger::Diagnose { .. } = incident.trigger {
+        name(incident, alert);
     }
-    if alert.status == AlertStatus::Firing {
-        incident.recheck = None;
+    // A verdict is about what was known when it was reached.
+    if begins && alert.status == AlertStatus::Firing && incident.verdict.is_some() {
+        start_over(incident);
     }
 }
 
-/// A new diagnosis: what was seen stays in the record, what was concluded does not.
+/// An incident is as severe as its most severe alert ever was, and is named after it.
+fn name(incident: &mut Incident, alert: &Alert) {
+    let severity = intake::graver(&incident.severity, alert.severity());
+    if *severity != *incident.severity {
+        incident.severity = severity.to_owned();
+        incident.title = intake::title(&incident.alerts, &incident.environment, incident.service.as_deref());
+    }
+}
+
+/// A new diagnosis: what was seen and done stays in the record, what was concluded does not.
 pub(super) fn start_over(incident: &mut Incident) {
     incident.waiting_on = None;
-    skip_what_remains(incident);
-    incident.diagnosed_since = incident.plan.as_ref().map_or(1, |plan| plan.revision + 1);
+    incident.waiting_since = None;
+    skip_what_remains(incident, "replaced by a new diagnosis");
+    incident.diagnosed_since = last_revision(incident) + 1;
     incident.plan = None;
     incident.finished_phases.clear();
     incident.findings.clear();
     incident.cause = None;
+    incident.manual.clear();
+    incident.verdict = None;
+    incident.verdict_reason.clear();
+    incident.escalated = None;
 }
 
-fn skip_what_remains(incident: &mut Incident) {
-    for record in &mut incident.steps {
-        if matches!(record.status, StepStatus::Pending | StepStatus::Retrying) {
-            record.status = StepStatus::Skipped;
-            record.error.get_or_insert_with(|| "replaced by a revision of the plan".to_owned());
-        }
+/// What did not send anything is not done any more.
+fn skip_what_remains(incident: &mut Incident, why: &str) {
+    for record in incident.steps.iter_mut().filter(|record| !record.status.is_final() && !has_sent(record)) {
+        record.status = StepStatus::Skipped;
+        record.error.get_or_insert_with(|| why.to_owned());
+    }
+}
+
+/// What is under way when an incident ends is followed up by nobody.
+pub(super) fn end(incident: &mut Incident) {
+    skip_what_remains(incident, "the incident was closed");
+    for record in incident.steps.iter_mut().filter(|record| !record.status.is_final()) {
+        record.status = StepStatus::Failed;
+        record.error = Some("the incident was closed before its effect was known".to_owned());
     }
 }
 
 pub(super) fn plan(incident: &mut Incident, plan: &Plan) {
-    skip_what_remains(incident);
+    skip_what_remains(incident, "replaced by a revision of the plan");
     let known = |step: &StepId| incident.steps.iter().any(|record| record.step.id == *step);
     let fresh: Vec<StepRecord> =
         plan.steps().filter(|(_, step)| !known(&step.id)).map(|(phase, step)| pending(phase, step.clone())).collect();

@@ -59,6 +59,7 @@ pub fn opened(event: &Event) -> Option<Incident> {
         manual: Vec::new(),
         approvals: Vec::new(),
         waiting_on: None,
+        waiting_since: None,
         verdict: None,
         verdict_reason: String::new(),
         taken_over_by: None,
@@ -85,7 +86,10 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         | EventBody::AlertsLeftOut { .. }
         | EventBody::LeftOutFetched { .. } => {}
         EventBody::AlertsReceived { alerts, .. } => alerts.iter().for_each(|alert| diagnosis::receive(incident, alert)),
-        EventBody::WaitingStarted { on, .. } => incident.waiting_on = Some(on.clone()),
+        EventBody::WaitingStarted { on, dependency } => {
+            incident.waiting_on = Some(on.clone());
+            incident.waiting_since = Some((dependency.clone(), at));
+        }
         EventBody::WaitingEnded { .. } => diagnosis::start_over(incident),
         EventBody::PlanMade { plan, .. } => diagnosis::plan(incident, plan),
         EventBody::StepStarted { step, attempt } => diagnosis::step_started(incident, step, *attempt, at),
@@ -126,7 +130,10 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         EventBody::CommentAdded { by, text } => {
             incident.comments.push(Comment { at, by: by.clone(), text: text.clone() });
         }
-        EventBody::IncidentClosed { .. } => incident.closed_at = Some(at),
+        EventBody::IncidentClosed { .. } => {
+            diagnosis::end(incident);
+            incident.closed_at = Some(at);
+        }
         EventBody::NotificationFinished { subject, channel, error: None } => told(incident, subject, channel, at),
         EventBody::NotificationFinished { subject, channel, error: Some(_) } => {
             let untold = incident.untold.entry(format!("{subject} {channel}")).or_insert(Untold { attempts: 0, at });

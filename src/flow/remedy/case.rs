@@ -79,6 +79,7 @@ impl<'a> Case<'a> {
             targets: snapshot.inventory.services.len(),
             busy: snapshot.busy.iter().find(|busy| busy.target == record.step.target).map(|busy| &busy.step),
             purpose,
+            undo_seen: action.undo_wanted.as_ref().and_then(|wanted| wanted.seen.as_ref()),
             approval,
             now: snapshot.now,
         };

@@ -1,6 +1,6 @@
 //! The last look, just before a native call: an intent with the clearance to send it, or why not.
 
-use super::case::{Case, failed, skipped};
+use super::case::{Case, skipped};
 use super::permission::refused;
 use super::undo;
 use crate::domain::{ApprovalState, EventBody, GateDecision, Incident, Left, StepId};
@@ -47,8 +47,8 @@ pub fn inspected(
         case.ask_gate(purpose, approval, |request, current, pinned| gate::clear(request, current, pinned, &clearing));
     let cleared = match cleared {
         Ok(cleared) => cleared,
-        Err(why) if undo => return (undo::given_up(case, "", &format!("it was not taken back: {why}")), None),
-        Err(why) => return (not_cleared(case, &why), None),
+        Err(why) if undo => return (undo::not_cleared(case, &why, &seen.seen), None),
+        Err(why) => return (not_cleared(case, &why, &seen.seen), None),
     };
     let consumed = approval.filter(|approval| approval.state == ApprovalState::Approved);
     let prepared = case.action.binding.calls.get(index);
@@ -67,12 +67,14 @@ pub fn inspected(
 }
 
 /// What a refusal at the last moment means for the step.
-fn not_cleared(case: Case<'_>, why: &Refused) -> Vec<EventBody> {
+fn not_cleared(case: Case<'_>, why: &Refused, seen: &Left) -> Vec<EventBody> {
     let step = case.step();
     let reason = why.to_string();
     if !case.action.calls.is_empty() {
-        let reason = format!("only a part of the remedy was done: {reason}");
-        return vec![failed(step, reason.clone()), EventBody::IncidentEscalated { reason }];
+        return match why {
+            Refused::Ruled(ruling) if ruling.rule == gate::rule::BUSY => Vec::new(),
+            _ => undo::interrupted(case, &format!("only a part of the remedy was done: {reason}"), seen),
+        };
     }
     let void = || {
         let approval = case.approval().map(|approval| approval.id.clone());

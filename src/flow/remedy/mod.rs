@@ -15,9 +15,11 @@ mod permission;
 mod undo;
 
 pub use inspect::{Inspected, inspected};
+pub use undo::compared;
 
 use super::{Effect, MAX_ATTEMPTS, Next, Snapshot, backoff, decide::record};
-use crate::domain::{CallOutcome, EventBody, Incident, PhaseName, StepOutcome, StepRecord, StepStatus, UndoReason};
+use crate::domain::{CallOutcome, EventBody, Incident, PhaseName, StepOutcome, StepRecord, StepStatus};
+use crate::gate::{self, Purpose};
 use case::{Case, failed, skipped};
 
 /// The next move of the current remedy; none when there is none, or it is over.
@@ -61,8 +63,10 @@ fn prepare(record: &StepRecord, snapshot: &Snapshot<'_>) -> Next {
 /// After the first call: send the next, check the effect, or take it back.
 fn act(case: Case<'_>) -> Next {
     let (step, action) = (case.step(), case.action);
-    let last = action.calls.last().and_then(|call| call.outcome.as_ref());
-    match last {
+    if action.undo_wanted.is_some() {
+        return undo::take_back(case);
+    }
+    match action.calls.last().and_then(|call| call.outcome.as_ref()) {
         None => Next::idle(),
         Some(CallOutcome::NotDone { error, transient }) if action.calls.len() == 1 => {
             // Certainly not sent, or not done as a probe found: it is prepared anew and goes through the gate again.
@@ -71,19 +75,25 @@ fn act(case: Case<'_>) -> Next {
             let attempt = case.record.attempt;
             Next::Append(vec![EventBody::StepFinished { step, attempt, outcome, milliseconds: 0 }])
         }
-        Some(CallOutcome::NotDone { error, .. }) => undo::take_back(case, UndoReason::Incomplete, error),
+        Some(CallOutcome::NotDone { .. }) => undo::take_back(case),
         Some(CallOutcome::Unknown { error }) => {
             let command = action.calls.last().map_or("", |call| call.command.as_str());
             let reason = format!("nobody can tell whether '{command}' was done: {error}");
             Next::Append(vec![failed(step, error.clone()), EventBody::IncidentEscalated { reason }])
         }
-        Some(CallOutcome::Done { .. }) if action.calls.len() < action.binding.calls.len() => {
-            let effect = Effect::Inspect { step, index: action.calls.len(), undo: false };
-            Next::Wait { effects: vec![effect], wakes_at: None }
+        Some(CallOutcome::Done { .. }) if action.calls.len() < action.binding.calls.len() => proceed(case),
+        Some(CallOutcome::Done { .. }) if action.verify.is_none() => {
+            Next::Wait { effects: vec![Effect::Verify { step }], wakes_at: None }
         }
-        Some(CallOutcome::Done { .. }) => match &action.verify {
-            None => Next::Wait { effects: vec![Effect::Verify { step }], wakes_at: None },
-            Some(verify) => undo::take_back(case, UndoReason::VerifyFailed, &verify.detail),
-        },
+        Some(CallOutcome::Done { .. }) => undo::take_back(case),
     }
+}
+
+/// The next call of an action that has begun.
+fn proceed(case: Case<'_>) -> Next {
+    let ruling = case.ask_gate(Purpose::Continue, case.approval(), gate::decide);
+    permission::busy(case, &ruling).unwrap_or_else(|| {
+        let effect = Effect::Inspect { step: case.step(), index: case.action.calls.len(), undo: false };
+        Next::Wait { effects: vec![effect], wakes_at: None }
+    })
 }

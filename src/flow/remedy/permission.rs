@@ -1,6 +1,7 @@
 //! May it be done? The gate says, and people where it says so.
 
 use super::case::{Case, skipped};
+use super::undo;
 use crate::config::{Config, Role};
 use crate::domain::{
     Action, Approval, ApprovalId, ApprovalState, Digest, EventBody, GateDecision, GateRecord, Incident, Risk, StepId,
@@ -23,14 +24,17 @@ pub(super) fn permission(case: Case<'_>) -> Next {
         }
         Some(ApprovalState::Expired) => {
             let mut events = refused(case, "nobody decided in time".into());
-            events.push(EventBody::IncidentEscalated { reason: "nobody decided on the remedy in time".into() });
+            // Whoever asked for it by hand knows, and can ask again.
+            if !matches!(case.incident.trigger, Trigger::Operation { .. }) {
+                events.push(EventBody::IncidentEscalated { reason: "nobody decided on the remedy in time".into() });
+            }
             return Next::Append(events);
         }
         _ => {}
     }
     let ruling = case.ask_gate(Purpose::Begin, approval, gate::decide);
-    if ruling.rule == gate::rule::BUSY {
-        return Next::Wait { effects: Vec::new(), wakes_at: Some(case.snapshot.now + BUSY_PAUSE.as_chrono()) };
+    if let Some(wait) = busy(case, &ruling) {
+        return wait;
     }
     let mut events = told(case.step(), case.action, &ruling);
     match ruling.decision {
@@ -39,13 +43,27 @@ pub(super) fn permission(case: Case<'_>) -> Next {
             return Next::Wait { effects: vec![effect], wakes_at: None };
         }
         GateDecision::Run => {}
-        GateDecision::Ask => {
-            events.extend(outdated(case));
-            events.push(request(case, &ruling, Subject::Action));
-        }
+        GateDecision::Ask => match approval.filter(|approval| approval.state == ApprovalState::Approved) {
+            Some(approval) => events.push(outdated(approval, &ruling)),
+            None => {
+                events.extend(unused(case));
+                events.push(request(case, &ruling, Subject::Action));
+            }
+        },
         GateDecision::Refuse => events.extend(refused(case, ruling.reason)),
     }
     Next::Append(events)
+}
+
+/// Waiting for another step to be done with the target, if that is all that the gate has against it.
+pub(super) fn busy(case: Case<'_>, ruling: &Ruling) -> Option<Next> {
+    let until = case.snapshot.now + BUSY_PAUSE.as_chrono();
+    (ruling.rule == gate::rule::BUSY).then_some(Next::Wait { effects: Vec::new(), wakes_at: Some(until) })
+}
+
+/// The end of an approval that does not do any more, because more is asked for now. People are asked anew after that.
+pub(super) fn outdated(approval: &Approval, ruling: &Ruling) -> EventBody {
+    EventBody::ApprovalVoided { approval: approval.id.clone(), reason: ruling.reason.clone() }
 }
 
 /// The gate's ruling, if it is news.
@@ -65,7 +83,7 @@ pub(super) fn refused(case: Case<'_>, reason: String) -> Vec<EventBody> {
 }
 
 /// Approvals of this step that were not used and are of something else than is asked about now.
-fn outdated(case: Case<'_>) -> impl Iterator<Item = EventBody> {
+fn unused(case: Case<'_>) -> impl Iterator<Item = EventBody> {
     let unused = case
         .incident
         .approvals
@@ -94,10 +112,7 @@ pub(super) fn request(case: Case<'_>, ruling: &Ruling, subject: Subject) -> Even
     let back = action.binding.undo_commands().join("\n");
     let (digest, command, undo, diff) = match subject {
         Subject::Action => (action.digest.clone(), forth, back, action.diff.clone()),
-        Subject::Undo => {
-            let diff = action.diff.iter().map(|line| format!("take back: {line}")).collect();
-            (gate::undo_digest(&action.binding), back, String::new(), diff)
-        }
+        Subject::Undo => (undo::digest(action), back, String::new(), undo::diff(action)),
     };
     EventBody::ApprovalRequested {
         approval: Approval {
@@ -142,7 +157,8 @@ fn excluded(incident: &Incident, current: &Config, role: Role) -> Option<String>
     another.then(|| name.clone())
 }
 
-/// The request that has a digest, the latest if there are several.
+/// The request that has a digest and is not void, the latest if there are several.
 pub(super) fn request_with<'a>(incident: &'a Incident, digest: &Digest) -> Option<&'a Approval> {
-    incident.approvals.iter().rev().find(|approval| approval.digest == *digest)
+    let is_about = |approval: &&Approval| approval.digest == *digest && approval.state != ApprovalState::Voided;
+    incident.approvals.iter().rev().find(is_about)
 }

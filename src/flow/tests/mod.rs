@@ -1,6 +1,10 @@
 //! The flow, driven through whole incidents with the shipped configuration. Nothing runs: a target is a few facts, and
 //! effects change them.
 
+mod approvals;
+mod correlation;
+mod endings;
 mod incidents;
 mod trouble;
+mod undo;
 mod world;

@@ -1,12 +1,14 @@
 //! A target made of facts, and the loop around `decide`.
 
-use crate::config::{Config, Sources};
+use crate::config::{Channel, ChannelKind, Config, Notice, Sources};
 use crate::domain::{
     ActCall, Alert, AlertStatus, Approval, ApprovalState, Binding, CallOutcome, Decision, DeliveryId, Digest,
     EnvironmentKind, Event, EventBody, Evidence, Incident, IncidentId, Inventory, Labels, Left, PreparedCall, Risk,
-    Service, Shape, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, UndoReason, Values,
+    Service, Shape, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Values,
 };
-use crate::flow::{Busy, Dependency, Effect, Inspected, Next, Snapshot, apply, decide, decision, inspected, opened};
+use crate::flow::{
+    Busy, Dependency, Effect, Inspected, Next, Snapshot, apply, compared, decide, decision, inspected, opened,
+};
 use crate::gate::{Cleared, History};
 use crate::{config::Role, expr::Truth, judge, translate};
 use serde_json::{Value, json};
@@ -29,6 +31,14 @@ pub struct World {
     pub outcomes: Vec<CallOutcome>,
     /// Whether channels to people are away.
     pub undeliverable: bool,
+    /// The configuration in force, where it is no longer the one that the incident began with.
+    pub current: Option<Config>,
+    /// Native calls that an action has.
+    pub calls: usize,
+    /// How calls end that are not simply done, by their position among all that are sent.
+    pub endings: BTreeMap<usize, CallOutcome>,
+    /// What becomes of the facts once a verification has ended.
+    pub after_verify: Option<fn(&mut BTreeMap<&'static str, Value>)>,
     /// Facts by operation that differ from "all is well".
     pub facts: BTreeMap<&'static str, Value>,
     /// What a call makes of the facts.
@@ -41,7 +51,22 @@ pub struct World {
 }
 
 impl World {
+    /// An incident that an alert opened.
     pub fn new(facts: BTreeMap<&'static str, Value>) -> Self {
+        let mut world = Self::opened(facts, Trigger::Alert);
+        world.report(AlertStatus::Firing);
+        world
+    }
+
+    /// An incident of one operation that `carol` asked for.
+    pub fn by_hand(operation: &str, facts: BTreeMap<&'static str, Value>) -> Self {
+        let config = Config::load(Sources::built_in(), &BTreeMap::new()).unwrap();
+        let arguments = config.catalog.operations[operation].check_arguments(Values::new()).unwrap();
+        let trigger = Trigger::Operation { name: "carol".into(), operation: operation.into(), arguments };
+        Self::opened(facts, trigger)
+    }
+
+    fn opened(facts: BTreeMap<&'static str, Value>, trigger: Trigger) -> Self {
         let config = Config::load(Sources::built_in(), &BTreeMap::new()).unwrap();
         let now = "2026-11-21T03:00:00Z".parse().unwrap();
         let opening = EventBody::IncidentOpened {
@@ -50,7 +75,7 @@ impl World {
             group_key: "local/api".into(),
             title: "ContainerKilled on api".into(),
             severity: "critical".into(),
-            trigger: Trigger::Alert,
+            trigger,
             config: config.digest.clone(),
             follows: None,
             read_only: None,
@@ -58,7 +83,7 @@ impl World {
         let id = IncidentId::new("inc_test");
         let event = |seq, body| Event { seq, at: now, incident: Some(id.clone()), body, hash: Digest::new("") };
         let first = event(1, opening);
-        let mut world = Self {
+        Self {
             incident: opened(&first).unwrap(),
             config,
             now,
@@ -72,19 +97,27 @@ impl World {
             seen_at: None,
             outcomes: Vec::new(),
             undeliverable: false,
+            current: None,
+            calls: 1,
+            endings: BTreeMap::new(),
+            after_verify: None,
             facts,
             on_act: |_, _| {},
             sent: Vec::new(),
             events: vec![first],
             cleared: Vec::new(),
-        };
-        world.report(AlertStatus::Firing);
-        world
+        }
     }
 
-    /// The sender reports the incident's alert.
+    /// The sender reports the incident's alert, as it is from now on.
     pub fn report(&mut self, status: AlertStatus) {
-        let labels = Labels::from([("alertname".into(), "ContainerKilled".into()), ("name".into(), "api".into())]);
+        self.report_named("ContainerKilled", "critical", status);
+    }
+
+    /// The sender reports an alert.
+    pub fn report_named(&mut self, name: &str, severity: &str, status: AlertStatus) {
+        let labels = [("alertname", name), ("name", "api"), ("severity", severity)];
+        let labels: Labels = labels.map(|(label, value)| (label.into(), value.into())).into();
         let alert = Alert {
             fingerprint: Alert::fingerprint_of(&labels),
             status,
@@ -96,6 +129,12 @@ impl World {
         };
         let delivery = DeliveryId::new(format!("delivery-{}", self.events.len()));
         self.append(vec![EventBody::AlertsReceived { delivery, sender: "test".into(), alerts: vec![alert] }]);
+    }
+
+    /// A channel that is told of escalations.
+    pub fn channel(&self, name: &str) -> Channel {
+        let (name, url) = (name.to_owned(), "http://127.0.0.1:9/".to_owned());
+        Channel { name, kind: ChannelKind::Webhook, url, template: None, secret: None, on: vec![Notice::Escalation] }
     }
 
     pub fn append(&mut self, bodies: Vec<EventBody>) {
@@ -124,6 +163,20 @@ impl World {
         panic!("the incident never comes to rest: {:#?}", self.kinds());
     }
 
+    /// Decides and carries out until an event of this kind is there.
+    pub fn settle_until(&mut self, kind: &str) {
+        for _ in 0..500 {
+            if self.kinds().iter().any(|known| known == kind) {
+                return;
+            }
+            match self.next() {
+                Next::Append(events) => self.append(events),
+                Next::Wait { effects, .. } => effects.iter().for_each(|effect| self.carry_out(effect)),
+            }
+        }
+        panic!("there is no {kind}: {:#?}", self.kinds());
+    }
+
     pub fn next(&self) -> Next {
         let (history, inventory) = (self.history(), self.inventory());
         decide(&self.incident, &self.snapshot(&history, &inventory))
@@ -139,8 +192,13 @@ impl World {
 
     /// A person decides on the pending request.
     pub fn decide(&mut self, decided: Decision) {
+        self.decide_as("alice", decided);
+    }
+
+    /// This person decides on the pending request.
+    pub fn decide_as(&mut self, name: &str, decided: Decision) {
         let approval = self.pending().expect("a request is pending").clone();
-        let by = ("alice", Role::Approver);
+        let by = (name, Role::Approver);
         let events = decision(&self.incident, &approval.id, decided, &approval.digest, by, None, self.now).unwrap();
         self.append(events);
     }
@@ -161,7 +219,7 @@ impl World {
             now: self.now,
             process: &self.process,
             pinned: &self.config,
-            current: &self.config,
+            current: self.current.as_ref().unwrap_or(&self.config),
             kind: EnvironmentKind::Process,
             inventory,
             kill_switch: self.kill_switch,
@@ -207,7 +265,8 @@ impl World {
             }
             Effect::Verify { step } => self.verify(step),
             Effect::Compare { step } => {
-                self.append(vec![EventBody::UndoRequested { step, reason: UndoReason::VerifyFailed, clean: true }]);
+                let seen = Left { status: self.read("get_status"), identity: identity() };
+                self.append(compared(&self.incident, &step, Some(seen)).into_iter().collect());
             }
             Effect::Recheck => {
                 let healthy = self.read("get_status")["ready"].as_bool();
@@ -249,8 +308,8 @@ impl World {
             environment: self.incident.environment.clone(),
             target: step.target.clone(),
             operation: step.operation.clone(),
-            calls: vec![PreparedCall::new(call, undo)],
-            identity: BTreeMap::from([("api".into(), "v1".into())]),
+            calls: vec![PreparedCall::new(call, undo); self.calls],
+            identity: identity(),
             guard: translate::guard(operation, &before),
             precondition: remedy.precondition.clone(),
         };
@@ -262,7 +321,7 @@ impl World {
         let record = self.incident.steps.iter().find(|record| record.step.id == *step).unwrap();
         let condition = record.action.as_ref().and_then(|action| action.binding.precondition.clone());
         let precondition: Option<Truth> = condition.map(|condition| judge::precondition(&condition, &status));
-        let seen = Left { status, identity: BTreeMap::from([("api".into(), "v1".into())]) };
+        let seen = Left { status, identity: identity() };
         let (history, inventory) = (self.history(), self.inventory());
         let seen = Inspected { seen, precondition };
         let (events, cleared) =
@@ -279,10 +338,14 @@ impl World {
             self.append(vec![EventBody::CallFinished { step, index, undo, outcome, probed: false, left: None }]);
             return;
         }
+        let position = self.sent.len();
         self.sent.push(cleared.call().command());
+        if let Some(outcome) = self.endings.remove(&position) {
+            self.append(vec![EventBody::CallFinished { step, index, undo, outcome, probed: false, left: None }]);
+            return;
+        }
         (self.on_act)(&mut self.facts, cleared.call());
-        let left =
-            Some(Left { status: self.read("get_status"), identity: BTreeMap::from([("api".into(), "v1".into())]) });
+        let left = Some(Left { status: self.read("get_status"), identity: identity() });
         let outcome = CallOutcome::Done { result: Values::new() };
         self.append(vec![EventBody::CallFinished { step, index, undo, outcome, probed: false, left }]);
     }
@@ -299,7 +362,14 @@ impl World {
             criterion: None,
             evidence: None,
         }]);
+        if let Some(change) = self.after_verify.take() {
+            change(&mut self.facts);
+        }
     }
+}
+
+fn identity() -> BTreeMap<String, String> {
+    BTreeMap::from([("api".into(), "v1".into())])
 }
 
 /// The value of a type when all is well.

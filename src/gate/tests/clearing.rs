@@ -102,6 +102,7 @@ fn between_calls_only_our_own_changes_are_expected() {
 
 fn to_undo() -> Case {
     let mut case = case().approved().sent(0).sent(1);
+    case.undo_seen = Some(Left { status: case.status.clone(), identity: case.identity.clone() });
     case.purpose = Purpose::Undo { automatic: true };
     case.index = 1;
     case
@@ -154,10 +155,10 @@ fn an_undo_that_may_meet_others_changes_is_asked_for_by_itself() {
     let mut case = to_undo();
     case.purpose = Purpose::Undo { automatic: false };
     assert_eq!(case.verdict(), (GateDecision::Ask, rule::UNDO.into()), "the action's approval does not cover it");
-    case.approval().digest = undo_digest(&case.binding);
+    case.approval().digest = undo_digest(&case.binding, case.undo_seen.as_ref());
     case.approval().state = ApprovalState::Approved;
     assert!(case.clear().is_ok());
-    case.denied = vec![undo_digest(&case.binding)];
+    case.denied = vec![undo_digest(&case.binding, case.undo_seen.as_ref())];
     assert_eq!(case.verdict(), (GateDecision::Refuse, rule::DENIED.into()));
 }
 
@@ -167,6 +168,29 @@ fn an_undo_of_what_nobody_can_tell_is_not_automatic() {
     case.calls[1].outcome = Some(CallOutcome::Unknown { error: "the connection broke".into() });
     assert!(out_of_turn(&case));
     case.purpose = Purpose::Undo { automatic: false };
-    case.approval().digest = undo_digest(&case.binding);
+    case.approval().digest = undo_digest(&case.binding, case.undo_seen.as_ref());
     assert!(case.clear().is_ok(), "a person has decided");
+}
+
+#[test]
+fn an_undo_that_a_person_decided_on_is_held_back_by_what_changed_since() {
+    let mut case = to_undo();
+    case.purpose = Purpose::Undo { automatic: false };
+    case.approval().digest = undo_digest(&case.binding, case.undo_seen.as_ref());
+    case.approval().state = ApprovalState::Approved;
+    assert!(case.clear().is_ok());
+    case.status.insert("memory_limit".into(), json!(256 << 20));
+    assert!(drifts(&case), "they saw another limit");
+    case.undo_seen = None;
+    case.approval().digest = undo_digest(&case.binding, None);
+    assert!(drifts(&case), "they saw nothing");
+    assert_ne!(undo_digest(&case.binding, None), undo_digest(&case.binding, to_undo().undo_seen.as_ref()));
+}
+
+#[test]
+fn a_call_that_was_refused_left_nothing() {
+    let mut case = to_undo();
+    case.calls[1] = record(1, Some(CallOutcome::NotDone { error: "refused".into(), transient: false }), None);
+    case.index = 0;
+    assert!(case.clear().is_ok(), "the first one is known to have left it like this");
 }

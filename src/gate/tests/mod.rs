@@ -70,6 +70,7 @@ pub struct Case {
     pub targets: usize,
     pub busy: Option<StepId>,
     pub purpose: Purpose,
+    pub undo_seen: Option<Left>,
     pub approval: Option<Approval>,
     pub now: Timestamp,
     // What `clear` looks at besides.
@@ -120,6 +121,7 @@ pub fn case() -> Case {
         targets: 20,
         busy: None,
         purpose: Purpose::Begin,
+        undo_seen: None,
         approval: None,
         now: at(NOW),
         index: 0,
@@ -161,6 +163,7 @@ impl Case {
             targets: self.targets,
             busy: self.busy.as_ref(),
             purpose: self.purpose,
+            undo_seen: self.undo_seen.as_ref(),
             approval: self.approval.as_ref(),
             now: self.now,
         }

@@ -137,6 +137,7 @@ pub fn diagnosed() -> Incident {
         manual: vec![],
         approvals: vec![],
         waiting_on: None,
+        waiting_since: None,
         verdict: Some(Verdict::Resolved),
         verdict_reason: "the limit was raised, and the alert is gone".into(),
         taken_over_by: None,

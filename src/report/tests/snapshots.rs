@@ -109,7 +109,8 @@ fn undone() {
         criterion: None,
         at: at("00:05:00"),
     });
-    action.undo_wanted = Some(UndoWanted { reason: UndoReason::VerifyFailed, clean: true });
+    action.undo_wanted =
+        Some(UndoWanted { reason: UndoReason::VerifyFailed, why: String::new(), clean: true, seen: None });
     action.undone = Some(true);
     let mut back = action.calls[0].clone();
     back.command = action.binding.undo_commands().remove(0);
@@ -122,7 +123,16 @@ fn undone() {
     let mut bodies = beginning(&incident);
     bodies.extend([
         ("00:04:00", intended(false)),
-        ("00:05:09", EventBody::UndoRequested { step: remedy().id, reason: UndoReason::VerifyFailed, clean: true }),
+        (
+            "00:05:09",
+            EventBody::UndoRequested {
+                step: remedy().id,
+                reason: UndoReason::VerifyFailed,
+                why: String::new(),
+                clean: true,
+                seen: None,
+            },
+        ),
         ("00:05:10", intended(true)),
         (
             "00:05:12",

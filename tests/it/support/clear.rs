@@ -46,6 +46,7 @@ pub fn cleared(call: ActCall) -> Cleared {
         targets: 1,
         busy: None,
         purpose: Purpose::Begin,
+        undo_seen: None,
         approval: Some(&approval),
         now: Timestamp::UNIX_EPOCH,
     };

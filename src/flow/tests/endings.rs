@@ -1,0 +1,144 @@
+//! What stays open, what starts over, and what people may close.
+
+use super::world::{World, killed};
+use crate::domain::{
+    AlertStatus, CallOutcome, Decision, EventBody, IncidentId, IncidentState, StepStatus, TimeSpan, Verdict,
+};
+use crate::flow::{Dependency, Effect, Next, Word, word};
+use serde_json::json;
+
+/// An incident that people must look at, because they denied the remedy.
+fn given_up() -> World {
+    let mut world = killed();
+    world.settle();
+    world.decide(Decision::Deny);
+    world.settle();
+    assert_eq!(world.incident.state, IncidentState::Escalated);
+    world
+}
+
+fn recover(world: &mut World) {
+    (world.on_act)(&mut world.facts, &crate::domain::ActCall::ProcessStart { service: "api".into() });
+}
+
+#[test]
+fn what_was_given_up_is_looked_at_again_even_while_its_alert_fires() {
+    let mut world = given_up();
+    let looked = |world: &World| world.kinds().iter().filter(|kind| *kind == "target_rechecked").count();
+    let before = looked(&world);
+    recover(&mut world);
+    world.now += TimeSpan::from_secs(90).as_chrono();
+    world.settle();
+    assert!(looked(&world) > before);
+    assert!(world.incident.closed_at.is_none(), "healthy, and the alert still fires: that is noted, not believed");
+    world.report(AlertStatus::Resolved);
+    world.settle();
+    assert_eq!(world.incident.state, IncidentState::Closed);
+}
+
+#[test]
+fn what_was_seen_before_a_resolution_does_not_prove_it() {
+    let mut world = given_up();
+    recover(&mut world);
+    world.now += TimeSpan::from_secs(90).as_chrono();
+    world.settle();
+    world.facts.insert("get_status", json!({"state": "exited", "ready": false, "running": false}));
+    world.report(AlertStatus::Resolved);
+    world.settle();
+    assert!(world.incident.closed_at.is_none(), "it is read again after the sender's word");
+}
+
+#[test]
+fn a_new_episode_starts_the_diagnosis_over() {
+    let mut world = given_up();
+    let plans = |world: &World| world.kinds().iter().filter(|kind| *kind == "plan_made").count();
+    let before = plans(&world);
+    world.report(AlertStatus::Firing);
+    assert_eq!((world.incident.verdict, &world.incident.escalated), (None, &None));
+    world.settle();
+    assert!(plans(&world) > before);
+    assert_eq!(world.incident.verdict, Some(Verdict::Unresolved), "what was denied is not asked again");
+}
+
+#[test]
+fn another_alert_after_the_verdict_starts_the_diagnosis_over_and_is_told_first_if_it_is_graver() {
+    let mut world = killed();
+    world.incident.severity = "warning".into();
+    world.incident.alerts[0].labels.insert("severity".into(), "warning".into());
+    world.settle();
+    world.decide(Decision::Deny);
+    world.settle();
+    world.report_named("ApiDown", "critical", AlertStatus::Firing);
+    assert_eq!(world.incident.verdict, None);
+    assert_eq!(world.incident.severity, "critical");
+    assert!(world.incident.title.starts_with("ApiDown on api"), "{}", world.incident.title);
+    world.report_named("ApiSlow", "info", AlertStatus::Firing);
+    assert_eq!(world.incident.severity, "critical", "a lesser one does not lower it");
+    assert!(world.incident.title.starts_with("ApiDown on api"), "{}", world.incident.title);
+}
+
+#[test]
+fn nothing_is_done_again_in_an_incident_where_a_call_may_still_be_under_way() {
+    let mut world = killed();
+    world.endings.insert(0, CallOutcome::Unknown { error: "no answer".into() });
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    world.report(AlertStatus::Firing);
+    world.settle();
+    assert_eq!((world.sent.len(), world.pending()), (1, None));
+    assert_eq!(world.incident.state, IncidentState::Escalated);
+}
+
+#[test]
+fn a_person_who_took_over_in_the_middle_of_an_action_can_close() {
+    let mut world = killed();
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle_until("call_intended");
+    world.append(word(&world.incident, Word::TakeOver, "alice", "").unwrap());
+    assert!(word(&world.incident, Word::Close, "alice", "").is_err(), "the call is on its way");
+    world.settle();
+    world.append(word(&world.incident, Word::Close, "alice", "").unwrap());
+    assert_eq!(world.incident.state, IncidentState::Closed);
+    let remedy = world.incident.steps.iter().find(|record| record.action.is_some()).unwrap();
+    assert_eq!(remedy.status, StepStatus::Failed, "its effect was never checked");
+    assert!(world.incident.steps.iter().all(|record| record.status.is_final()));
+}
+
+fn waiting() -> World {
+    let mut world = killed();
+    world.dependency = Some(Dependency { incident: IncidentId::new("inc_other"), service: "cache".into() });
+    world.awaited_is_open = true;
+    world.settle();
+    assert_eq!(world.incident.state, IncidentState::Waiting);
+    world
+}
+
+#[test]
+fn people_are_told_of_what_waits_too_long_and_it_goes_on_all_the_same() {
+    let mut world = waiting();
+    let Next::Wait { wakes_at: Some(at), .. } = world.next() else { panic!("waiting has an end") };
+    world.now = at;
+    world.settle();
+    let why = world.incident.escalated.clone().expect("people are told");
+    assert!(why.contains("inc_other") && why.contains("cache"), "{why}");
+    world.dependency = None;
+    world.awaited_is_open = false;
+    world.settle();
+    assert_eq!(world.incident.state, IncidentState::AwaitingApproval);
+}
+
+#[test]
+fn a_call_for_help_goes_out_for_an_operation_by_hand() {
+    let mut world = World::by_hand("restart_service", Default::default());
+    world.config.platform.channels.push(world.channel("pager"));
+    world.settle();
+    world.decide(Decision::Approve);
+    world.endings.insert(0, CallOutcome::Unknown { error: "no answer".into() });
+    world.settle();
+    let told = |event: &crate::domain::Event| matches!(&event.body, EventBody::NotificationFinished { subject, .. } if subject == "escalation:1");
+    assert!(world.events.iter().any(told), "{:?}", world.kinds());
+    let Next::Wait { effects, .. } = world.next() else { panic!("at rest") };
+    assert!(!effects.contains(&Effect::Recheck), "a healthy target does not tell what became of the call");
+}
