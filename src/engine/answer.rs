@@ -38,7 +38,7 @@ pub enum EngineError {
     /// Too much is waiting; nothing was stored. Ask again later.
     #[error("{0}")]
     Full(String),
-    /// It cannot be made durable now; nothing was stored. Ask again later.
+    /// It could not be made durable now, or not in time: then the words say that it may have been stored. Ask again later.
     #[error("{0}")]
     Unavailable(String),
 }

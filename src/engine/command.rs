@@ -54,6 +54,8 @@ pub(super) enum Command {
     },
     KillSwitch {
         on: bool,
+        /// How often it had been thrown when this was asked.
+        throws: u64,
         by: String,
         reason: String,
         reply: Reply<KillSwitch>,
@@ -65,4 +67,18 @@ pub(super) enum Command {
         seen: Inventories,
         reply: Reply<()>,
     },
+}
+
+impl Command {
+    /// Whether whoever gave it has stopped waiting, and was told so: then it must not be carried out any more.
+    pub fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Deliver { reply, .. } => reply.is_closed(),
+            Self::Diagnose { reply, .. } | Self::Operate { reply, .. } => reply.is_closed(),
+            Self::Decide { reply, .. } => reply.is_closed(),
+            Self::Say { reply, .. } | Self::Reload { reply, .. } => reply.is_closed(),
+            // Whoever stops everything means it.
+            Self::KillSwitch { on, reply, .. } => !on && reply.is_closed(),
+        }
+    }
 }

@@ -23,6 +23,9 @@ const MAX_OPEN: usize = 1_000;
 
 impl Loop {
     pub(super) fn command(&mut self, command: Command) {
+        if command.is_abandoned() {
+            return;
+        }
         match command {
             Command::Deliver { delivery, reply } => self.deliver(&delivery, reply),
             Command::Belong { alerts, reply } => {
@@ -42,7 +45,7 @@ impl Loop {
                 self.decide_approval(approval, decision, &digest, &by, comment, reply);
             }
             Command::Say { incident, by, word, text, reply } => self.say(incident, word, &by, &text, reply),
-            Command::KillSwitch { on, by, reason, reply } => self.kill_switch(on, by, reason, reply),
+            Command::KillSwitch { on, throws, by, reason, reply } => self.kill_switch(on, throws, by, reason, reply),
             Command::Reload { config, equipment, seen, reply } => {
                 self.runner.equip(equipment);
                 self.reload(config, seen);
@@ -294,14 +297,14 @@ impl Loop {
         }
     }
 
-    fn kill_switch(&mut self, on: bool, by: String, reason: String, reply: Reply<KillSwitch>) {
+    fn kill_switch(&mut self, on: bool, throws: u64, by: String, reason: String, reply: Reply<KillSwitch>) {
         let at = now();
         let state = KillSwitch { on, by: Some(by.clone()), reason: Some(reason.clone()), at: Some(at) };
         let shared = self.shared.clone();
         let events = vec![EventBody::KillSwitchSet { on, by, reason }];
         self.ledger.push_daemon(Append { at, events, ..Append::default() }).then(Box::new(move |result, _| {
             if result.is_ok() {
-                shared.put_kill_switch(state.clone());
+                shared.put_kill_switch(state.clone(), throws);
             }
             let _ = reply.send(result.map(|()| state));
         }));

@@ -137,8 +137,8 @@ impl Engine {
             // Stopping must not wait for a disk: the loop and the senders see this at once.
             self.shared.throw_kill_switch();
         }
-        let by = by.name.clone();
-        self.ask(|reply| Command::KillSwitch { on, by, reason, reply }).await
+        let (by, throws) = (by.name.clone(), self.shared.throws());
+        self.ask(|reply| Command::KillSwitch { on, throws, by, reason, reply }).await
     }
 
     /// Incidents in short form.
@@ -345,7 +345,10 @@ impl Engine {
         match tokio::time::timeout(COMMAND_DEADLINE, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(EngineError::Unavailable("oncalld is shutting down".into())),
-            Err(_) => Err(EngineError::Unavailable("the journal did not answer in time".into())),
+            Err(_) => Err(EngineError::Unavailable(
+                "the journal did not answer in time; it may have been done all the same: look before you try again"
+                    .into(),
+            )),
         }
     }
 }

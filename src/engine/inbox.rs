@@ -1,7 +1,7 @@
 //! What reaches the loop.
 
 use super::command::Command;
-use crate::domain::{Alert, EventBody, IncidentId, LeftOut};
+use crate::domain::{Alert, Event, EventBody, IncidentId, LeftOut};
 use crate::flow::{Effect, Inspected};
 use tokio::sync::mpsc;
 
@@ -14,7 +14,9 @@ pub(super) struct Inbox {
 /// News from a task that the loop started, or from an environment.
 pub(super) enum Outcome {
     /// An effect ended.
-    Effect { incident: IncidentId, effect: Effect, result: EffectResult },
+    Effect { incident: IncidentId, effect: Effect, run: u64, result: EffectResult },
+    /// What the journal has of an incident beyond what was in memory when a write failed.
+    CaughtUp { incident: IncidentId, events: Vec<Event> },
     /// Alerts that a sender had left out, or why they cannot be had.
     Fetched { left_out: LeftOut, result: Result<Vec<Alert>, String> },
     /// An inventory was read (or could not be).

@@ -30,10 +30,12 @@ pub(super) enum Origin {
 
 /// An append on its way.
 pub(super) struct Entry {
-    append: Append,
-    blobs: Vec<Vec<u8>>,
-    origin: Origin,
-    settled: Option<Settled>,
+    pub append: Append,
+    pub blobs: Vec<Vec<u8>>,
+    pub origin: Origin,
+    pub settled: Option<Settled>,
+    /// The configuration of its incident.
+    pub pinned: Option<Arc<Config>>,
 }
 
 /// The loop's memory.
@@ -41,13 +43,25 @@ pub(super) struct Ledger {
     pub slots: BTreeMap<IncidentId, Slot>,
     pub history: History,
     pub closed: Closed,
-    pending: Vec<Entry>,
-    writing: Vec<Entry>,
+    pub(super) pending: Vec<Entry>,
+    pub(super) writing: Vec<Entry>,
+    /// What is kept of a write that failed, until memory has caught up with the journal.
+    pub(super) held: Vec<Entry>,
+    /// Incidents that must catch up, each with the last event that is in memory.
+    pub(super) behind: BTreeMap<IncidentId, u64>,
 }
 
 impl Ledger {
     pub fn new(slots: BTreeMap<IncidentId, Slot>, history: History) -> Self {
-        Self { slots, history, closed: Closed::default(), pending: Vec::new(), writing: Vec::new() }
+        Self {
+            slots,
+            history,
+            closed: Closed::default(),
+            pending: Vec::new(),
+            writing: Vec::new(),
+            held: Vec::new(),
+            behind: BTreeMap::new(),
+        }
     }
 
     /// The incidents that alerts belong to by what is durable: open ones, and closed ones that had the same episode.
@@ -115,12 +129,13 @@ impl Ledger {
             slot.ahead = Some(ahead);
             slot.unsettled += 1;
         }
-        self.enqueue(Entry { append, blobs: Vec::new(), origin, settled: None })
+        let pinned = Some(pinned.clone());
+        self.enqueue(Entry { append, blobs: Vec::new(), origin, settled: None, pinned })
     }
 
     /// Puts something that concerns no incident on its way.
     pub fn push_daemon(&mut self, append: Append) -> &mut Entry {
-        self.enqueue(Entry { append, blobs: Vec::new(), origin: Origin::Command, settled: None })
+        self.enqueue(Entry { append, blobs: Vec::new(), origin: Origin::Command, settled: None, pinned: None })
     }
 
     fn enqueue(&mut self, entry: Entry) -> &mut Entry {
@@ -131,7 +146,7 @@ impl Ledger {
 
     /// Appends on their way.
     pub fn depth(&self) -> usize {
-        self.pending.len() + self.writing.len()
+        self.pending.len() + self.writing.len() + self.held.len()
     }
 
     /// Appends that wait for the batch that is being written.
@@ -141,7 +156,7 @@ impl Ledger {
 
     /// Takes everything that waits as one batch: all of it becomes durable together, or none.
     pub fn batch(&mut self, journal: &Arc<dyn Journal>) -> Option<impl Future<Output = BatchResult> + Send + 'static> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() || self.is_behind() {
             return None;
         }
         self.writing = std::mem::take(&mut self.pending);
@@ -182,7 +197,7 @@ impl Ledger {
         all
     }
 
-    fn fold(&mut self, event: &Event, shared: &Shared) {
+    pub(super) fn fold(&mut self, event: &Event, shared: &Shared) {
         let Some(slot) = event.incident.as_ref().and_then(|id| self.slots.get_mut(id)) else {
             shared.metrics.observe(event, None);
             return;
@@ -201,32 +216,10 @@ impl Ledger {
         }
     }
 
-    /// Takes back what could not be made durable: decisions are dropped, commands are told, facts are kept.
-    pub fn failed(&mut self, error: &JournalError) {
-        let mut undone = std::mem::take(&mut self.writing);
-        undone.append(&mut self.pending);
-        for slot in self.slots.values_mut() {
-            slot.unsettled = 0;
-            slot.ahead = None;
-            slot.clearances.clear();
-        }
-        self.slots.retain(|_, slot| slot.is_durable());
-        for entry in undone {
-            match (entry.origin, entry.append.incident) {
-                (Origin::Fact(effect), Some(id)) => {
-                    let pinned = self.slots.get(&id).map(|slot| slot.pinned.clone());
-                    if let Some(pinned) = pinned {
-                        let again = self.push(&id, entry.append.events, entry.append.at, Origin::Fact(effect), &pinned);
-                        again.blobs = entry.blobs;
-                    }
-                }
-                _ => {
-                    if let Some(settled) = entry.settled {
-                        settled(Err(EngineError::from(error.clone())), &self.slots);
-                    }
-                }
-            }
-        }
+    /// What was not begun after all does not count.
+    pub(super) fn forget_mutations(&mut self, entry: &Entry) {
+        let dropped: Vec<&StepId> = entry.append.events.iter().filter_map(begins).collect();
+        self.history.mutations.retain(|mutation| !dropped.contains(&&mutation.step));
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn recover(journal: &dyn Journal, shared: &Shared, load: &Load)
         }
     }
     if let Some(state) = kill_switch(&journal.daemon_events(&["kill_switch_set"], 1).await?) {
-        shared.put_kill_switch(state);
+        shared.put_kill_switch(state, shared.throws());
     }
     let left_out = truncated::outstanding(&journal.daemon_events(truncated::KINDS, PAGE).await?);
     Ok(Recovered { ledger, configs, left_out })

@@ -6,8 +6,9 @@ use super::ledger::{BatchResult, Ledger, Origin};
 use super::recover::Recovered;
 use super::runner::{Job, Runner};
 use super::shared::Shared;
+use super::slot::Running;
 use super::world::World;
-use super::{WAITING, now};
+use super::{WAITING, catch_up, now};
 use crate::config::Config;
 use crate::domain::{Digest, Event, EventBody, IncidentId, LeftOut, Timestamp};
 use crate::flow::{self, Effect, Next};
@@ -123,7 +124,7 @@ impl Loop {
 
     /// Everybody who may have something to do is asked what.
     fn decide_due(&mut self) {
-        if self.dirty.is_empty() {
+        if self.dirty.is_empty() || self.ledger.is_behind() {
             return;
         }
         let mut world = World::gather(&self.ledger, &self.shared, now());
@@ -164,15 +165,17 @@ impl Loop {
             // While draining, only what finds out about calls that were sent goes on.
             let allowed = !self.draining || matches!(effect, Effect::Send { .. });
             if allowed && !slot.running.contains_key(&effect) {
+                let run = slot.next_run();
                 let job = Job {
                     incident: slot.incident.clone(),
                     pinned: slot.pinned.clone(),
                     cleared: slot.clearances.remove(&effect),
                     effect: effect.clone(),
+                    run,
                 };
                 let (runner, results) = (self.runner.clone(), self.results.clone());
                 let handle = self.tasks.spawn(async move { runner.run(job, results).await });
-                slot.running.insert(effect, Some(handle));
+                slot.running.insert(effect, Running { run, handle: Some(handle) });
             }
         }
     }
@@ -190,9 +193,9 @@ impl Loop {
             Err(error) => {
                 tracing::error!(%error, "the journal could not be written; what is not durable is tried again or refused");
                 self.ledger.failed(&error);
-                if !matches!(error, JournalError::Conflict { .. }) {
-                    self.retry_at = Some(tokio::time::Instant::now() + JOURNAL_PAUSE);
-                }
+                self.retry_at = Some(tokio::time::Instant::now() + JOURNAL_PAUSE);
+                let (journal, results) = (self.journal.clone(), self.results.clone());
+                self.tasks.spawn(catch_up::read(journal, self.ledger.behind.clone(), results));
                 self.everybody();
             }
         }
@@ -248,15 +251,21 @@ impl Loop {
         match outcome {
             Outcome::InventoryRead => self.everybody(),
             Outcome::Fetched { left_out, result } => self.fetched(left_out, result),
-            Outcome::Effect { incident, effect, result } => self.ended(incident, effect, result),
+            Outcome::Effect { incident, effect, run, result } => self.ended(incident, effect, run, result),
+            Outcome::CaughtUp { incident, events } => {
+                for event in self.ledger.caught_up(&incident, events, &self.shared, &self.configs) {
+                    self.concern(&event);
+                }
+                self.everybody();
+            }
         }
     }
 
-    fn ended(&mut self, id: IncidentId, effect: Effect, result: EffectResult) {
+    fn ended(&mut self, id: IncidentId, effect: Effect, run: u64, result: EffectResult) {
         let Some(slot) = self.ledger.slots.get_mut(&id) else { return };
-        // An effect that was stopped may have ended just before: its facts are no longer wanted.
-        let Some(handle) = slot.running.get_mut(&effect) else { return };
-        *handle = None;
+        if !slot.ended(&effect, run) {
+            return;
+        }
         match result {
             EffectResult::Stopped => {
                 slot.running.remove(&effect);
@@ -316,7 +325,7 @@ impl Loop {
     fn begin_drain(&mut self) {
         self.draining = true;
         for slot in self.ledger.slots.values_mut() {
-            slot.running.retain(|effect, handle| match handle {
+            slot.running.retain(|effect, running| match &running.handle {
                 Some(handle) if !matches!(effect, Effect::Send { .. }) => {
                     handle.abort();
                     false

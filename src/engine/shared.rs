@@ -7,7 +7,7 @@ use crate::domain::{Event, Incident, IncidentId, Inventories, Inventory};
 use std::collections::BTreeMap;
 use std::sync::{
     Arc, PoisonError, RwLock,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use tokio::sync::broadcast;
 
@@ -25,6 +25,8 @@ pub(super) struct Shared {
     kill_switch: RwLock<KillSwitch>,
     /// Read by senders immediately before each native call.
     stopped: AtomicBool,
+    /// How often it was thrown: a reset that was asked for before is not about that.
+    throws: AtomicU64,
     feed: broadcast::Sender<Arc<Event>>,
     pub(super) metrics: Metrics,
 }
@@ -40,6 +42,7 @@ impl Shared {
             refused: RwLock::default(),
             kill_switch: RwLock::default(),
             stopped: AtomicBool::new(false),
+            throws: AtomicU64::new(0),
             feed: broadcast::channel(FEED).0,
             metrics,
         }
@@ -110,13 +113,27 @@ impl Shared {
         state
     }
 
-    pub(super) fn put_kill_switch(&self, state: KillSwitch) {
-        self.stopped.store(state.on, Ordering::SeqCst);
-        *write(&self.kill_switch) = state;
+    /// Takes over what is durable. A reset resets nothing if the switch was thrown since it was asked for, which is when
+    /// there were `throws`: that throw may not be durable yet, or may never be.
+    pub(super) fn put_kill_switch(&self, state: KillSwitch, throws: u64) {
+        let mut known = write(&self.kill_switch);
+        if state.on || self.throws() == throws {
+            self.stopped.store(state.on, Ordering::SeqCst);
+        }
+        *known = state;
     }
 
+    /// Stops everything at once.
     pub(super) fn throw_kill_switch(&self) {
+        // Under the lock, so that a reset sees all of it or nothing.
+        let _known = write(&self.kill_switch);
+        self.throws.fetch_add(1, Ordering::SeqCst);
         self.stopped.store(true, Ordering::SeqCst);
+    }
+
+    /// How often the switch was thrown.
+    pub(super) fn throws(&self) -> u64 {
+        self.throws.load(Ordering::SeqCst)
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -160,4 +177,23 @@ fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
 
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+
+    #[test]
+    fn a_reset_does_not_undo_a_throw_that_came_after_it_was_asked_for() {
+        let config = Arc::new(Config::load(Sources::built_in(), &BTreeMap::new()).unwrap());
+        let shared = Shared::new(config, Metrics::new(Arc::default()));
+        shared.throw_kill_switch();
+        let asked = shared.throws();
+        shared.throw_kill_switch();
+        shared.put_kill_switch(KillSwitch::default(), asked);
+        assert!(shared.is_stopped() && shared.kill_switch().on, "somebody has thrown it meanwhile");
+        shared.put_kill_switch(KillSwitch::default(), shared.throws());
+        assert!(!shared.is_stopped() && !shared.kill_switch().on);
+    }
 }

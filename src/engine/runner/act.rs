@@ -49,7 +49,7 @@ impl Runner {
         EffectResult::Stopped
     }
 
-    /// Sends one native call. The kill switch is read once more, as the very last thing.
+    /// Sends one native call. Whether anybody has stopped it is read once more, as the very last thing.
     pub(super) async fn send(
         &self,
         job: &Job,
@@ -58,10 +58,10 @@ impl Runner {
         undo: bool,
         cleared: Option<Cleared>,
     ) -> EffectResult {
-        let outcome = match cleared {
-            None => not_done("the clearance was lost before it was sent", true),
-            Some(_) if self.shared.is_stopped() => not_done("the kill switch is on", false),
-            Some(cleared) => self.act(job, id, cleared).await,
+        let outcome = match (self.stopped(job), cleared) {
+            (Some(outcome), _) => outcome,
+            (None, None) => not_done("the clearance was lost before it was sent", true),
+            (None, Some(cleared)) => self.act(job, id, cleared).await,
         };
         if let CallOutcome::Unknown { error } = &outcome {
             tracing::warn!(incident = %job.incident.id, problem = error, "a call may have been done; probing");
@@ -73,6 +73,15 @@ impl Runner {
             _ => None,
         };
         fact(EventBody::CallFinished { step: id.clone(), index, undo, outcome, probed: false, left })
+    }
+
+    /// Why nothing may be sent any more, if so: whoever was told that nothing further runs must find it so.
+    fn stopped(&self, job: &Job) -> Option<CallOutcome> {
+        if self.shared.is_stopped() {
+            return Some(not_done("the kill switch is on", false));
+        }
+        let now = self.shared.incident(&job.incident.id)?;
+        now.taken_over_by.as_ref().map(|name| not_done(format!("{name} has taken over"), true))
     }
 
     async fn act(&self, job: &Job, id: &StepId, cleared: Cleared) -> CallOutcome {
@@ -182,4 +191,57 @@ fn settling(job: &Job, id: &StepId, index: usize, undo: bool) -> Duration {
     let prepared = action.and_then(|action| action.binding.calls.get(index));
     let call = prepared.and_then(|prepared| if undo { prepared.undo.as_ref() } else { Some(&prepared.call) });
     call.map_or(SETTLING, |call| call.patience().as_std() + SETTLING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Sources};
+    use crate::domain::{Digest, Event, EventBody, IncidentId, Redactor, Trigger};
+    use crate::engine::{metrics::Metrics, place::Places, shared::Shared};
+    use crate::flow::{self, Effect};
+    use std::{collections::BTreeMap, sync::Arc};
+
+    fn event(seq: u64, body: EventBody) -> Event {
+        Event { seq, at: crate::engine::now(), incident: Some(IncidentId::new("inc_1")), body, hash: Digest::new("") }
+    }
+
+    fn opening(config: &Config) -> EventBody {
+        EventBody::IncidentOpened {
+            environment: "local".into(),
+            target: Some("api".into()),
+            group_key: "local/api".into(),
+            title: String::new(),
+            severity: "none".into(),
+            trigger: Trigger::Alert,
+            config: config.digest.clone(),
+            follows: None,
+            read_only: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_once_a_person_was_told_that_they_have_the_wheel() {
+        let config = Arc::new(Config::load(Sources::built_in(), &BTreeMap::new()).unwrap());
+        let shared = Arc::new(Shared::new(config.clone(), Metrics::new(Arc::default())));
+        let runner = Runner::new(Places::new(), Vec::new(), Redactor::default(), shared.clone());
+        let mut incident = flow::opened(&event(1, opening(&config))).unwrap();
+        // What was decided on before the wheel was taken.
+        let (step, effect) = (incident.id.step(1, 1), Effect::Recheck);
+        let job = Job { incident: Arc::new(incident.clone()), pinned: config, effect, cleared: None, run: 1 };
+        let said = async || match runner.send(&job, &step, 0, false, None).await {
+            EffectResult::Facts { mut events, .. } => match events.remove(0) {
+                EventBody::CallFinished { outcome: CallOutcome::NotDone { error, .. }, .. } => error,
+                other => panic!("{other:?}"),
+            },
+            _ => panic!("no fact"),
+        };
+        shared.put_incident(Arc::new(incident.clone()));
+        assert_eq!(said().await, "the clearance was lost before it was sent");
+        flow::apply(&mut incident, &event(2, EventBody::IncidentTakenOver { by: "alice".into() }));
+        shared.put_incident(Arc::new(incident));
+        assert_eq!(said().await, "alice has taken over");
+        shared.throw_kill_switch();
+        assert_eq!(said().await, "the kill switch is on");
+    }
 }

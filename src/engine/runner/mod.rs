@@ -45,6 +45,8 @@ pub(super) struct Job {
     pub effect: Effect,
     /// Permission to send, for [`Effect::Send`].
     pub cleared: Option<Cleared>,
+    /// Which start of the effect: its outcome carries it.
+    pub run: u64,
 }
 
 /// What effects are carried out with.
@@ -117,7 +119,7 @@ impl Runner {
 
     /// Carries a job out and reports its one outcome, whatever happens.
     pub async fn run(self: Arc<Self>, job: Job, results: mpsc::Sender<Outcome>) {
-        let (incident, effect) = (job.incident.id.clone(), job.effect.clone());
+        let (incident, effect, run) = (job.incident.id.clone(), job.effect.clone(), job.run);
         // At the level of errors, so that it is there for whatever is logged.
         let span = tracing::error_span!("effect", %incident);
         let work = AssertUnwindSafe(self.carry_out(job)).catch_unwind().instrument(span).await;
@@ -126,7 +128,7 @@ impl Runner {
             failure::panicked(&effect)
         });
         // The loop drains this queue to its end before it stops.
-        let _ = results.send(Outcome::Effect { incident, effect, result }).await;
+        let _ = results.send(Outcome::Effect { incident, effect, run, result }).await;
     }
 
     async fn carry_out(&self, mut job: Job) -> EffectResult {
