@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// in a day.
 const MOST: usize = 10_000;
 
+/// Episodes that are remembered of one group key: the latest.
+const EPISODES: usize = 1_000;
+
 /// Closed incidents, in so far as they still matter.
 #[derive(Default)]
 pub(super) struct Closed {
@@ -27,10 +30,15 @@ impl Closed {
         for approval in &incident.approvals {
             self.approvals.put(approval.id.clone(), approval.clone());
         }
-        self.groups.put(incident.group_key.clone(), (incident.id.clone(), episodes));
+        // Those of the group's incidents before it count as well: one of them may be reported again.
+        let before = self.groups.known.get(&incident.group_key).map(|(_, episodes)| episodes.clone());
+        let mut all: Vec<_> = before.unwrap_or_default().into_iter().chain(episodes).collect();
+        all.sort_by_key(|(_, starts_at)| std::cmp::Reverse(*starts_at));
+        all.truncate(EPISODES);
+        self.groups.put(incident.group_key.clone(), (incident.id.clone(), all.into_iter().collect()));
     }
 
-    /// The last one of a group key.
+    /// The last one of a group key, with the episodes that all of that key had.
     pub fn of_group(&self, group_key: &str) -> Option<(IncidentId, Episodes)> {
         self.groups.known.get(group_key).cloned()
     }

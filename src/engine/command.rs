@@ -74,6 +74,7 @@ impl Command {
     pub fn is_abandoned(&self) -> bool {
         match self {
             Self::Deliver { reply, .. } => reply.is_closed(),
+            Self::Belong { reply, .. } => reply.is_closed(),
             Self::Diagnose { reply, .. } | Self::Operate { reply, .. } => reply.is_closed(),
             Self::Decide { reply, .. } => reply.is_closed(),
             Self::Say { reply, .. } | Self::Reload { reply, .. } => reply.is_closed(),

@@ -299,4 +299,4 @@ fn row(incident: &Incident) -> IncidentRow {
 
 #[cfg(test)]
 #[path = "ledger_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::Sources;
-use crate::domain::{DeliveryId, Labels};
+use crate::domain::{ActCall, Binding, DeliveryId, Labels, Phase, PhaseName, Plan, PlanSource, Remedy, Step};
+use crate::domain::{StepRole, TimeSpan, Values};
 
 /// An open incident of a service whose alert arrived at a time.
 fn alerting(ledger: &mut Ledger, config: &Arc<Config>, service: &str, at: Timestamp, trigger: Trigger) {
@@ -31,6 +32,53 @@ fn alerting(ledger: &mut Ledger, config: &Arc<Config>, service: &str, at: Timest
     ledger.push(&IncidentId::new(format!("inc_{service}")), vec![opened, received], at, Origin::Command, config);
 }
 
+/// The events of an incident that lead to a remedy and its first intent.
+pub(in crate::engine) fn begun(incident: &IncidentId, service: &str) -> Vec<EventBody> {
+    let remedy =
+        Remedy { id: "start".into(), runbook: String::new(), cause: String::new(), precondition: None, position: 0 };
+    let step = Step {
+        id: incident.step(1, 1),
+        name: "start_service".into(),
+        operation: "start_service".into(),
+        target: service.into(),
+        arguments: Values::new(),
+        reason: String::new(),
+        role: StepRole::Remedy(remedy),
+        timeout: TimeSpan::from_secs(1),
+    };
+    let binding = Binding {
+        environment: "shop".into(),
+        target: service.into(),
+        operation: "start_service".into(),
+        calls: Vec::new(),
+        identity: BTreeMap::new(),
+        guard: Values::new(),
+        precondition: None,
+    };
+    let (id, before) = (step.id.clone(), Values::new());
+    let phases = vec![Phase { name: PhaseName::Resolution, steps: vec![step] }];
+    let plan = Plan { revision: 1, source: PlanSource::Runbook { runbooks: Vec::new() }, phases };
+    vec![
+        EventBody::PlanMade { plan, reason: String::new() },
+        EventBody::StepPrepared {
+            step: id.clone(),
+            binding,
+            risk: crate::domain::Risk::Reversible,
+            before: before.clone(),
+            diff: Vec::new(),
+        },
+        EventBody::CallIntended {
+            step: id,
+            index: 0,
+            undo: false,
+            call: ActCall::ProcessStart { service: service.into() },
+            process: "one".into(),
+            approval: None,
+            before,
+        },
+    ]
+}
+
 #[test]
 fn what_has_alerted_for_long_is_no_storm_until_one_is_open() {
     let config = Arc::new(Config::load(Sources::built_in(), &BTreeMap::new()).unwrap());
@@ -45,4 +93,27 @@ fn what_has_alerted_for_long_is_no_storm_until_one_is_open() {
     assert_eq!(ledger.alerting("elsewhere", ago(5)), 0);
     alerting(&mut ledger, &config, "storm", now, Trigger::Storm { targets: 2 });
     assert_eq!(ledger.alerting("shop", ago(2)), 3, "while it is open, all that alert count");
+}
+
+/// An incident whose remedy is about to be sent.
+fn about_to_act(ledger: &mut Ledger, config: &Arc<Config>, service: &str, at: Timestamp) {
+    alerting(ledger, config, service, at, Trigger::Alert);
+    let id = IncidentId::new(format!("inc_{service}"));
+    ledger.push(&id, begun(&id, service), at, Origin::Decision, config);
+}
+
+#[test]
+fn budgets_count_what_is_on_its_way_and_not_what_was_not_begun_after_all() {
+    let config = Arc::new(Config::load(Sources::built_in(), &BTreeMap::new()).unwrap());
+    let mut ledger = Ledger::new(BTreeMap::new(), History::default());
+    let now: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
+    for service in ["api", "cache", "web"] {
+        about_to_act(&mut ledger, &config, service, now);
+    }
+    let targets = |ledger: &Ledger| -> Vec<String> {
+        ledger.history.mutations.iter().map(|mutation| mutation.target.clone()).collect()
+    };
+    assert_eq!(targets(&ledger), ["api", "cache", "web"], "three incidents are decided on before the first fsync");
+    ledger.failed(&JournalError::Unavailable("the disk is full".into()));
+    assert!(targets(&ledger).is_empty(), "none of them was begun");
 }

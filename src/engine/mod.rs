@@ -30,6 +30,8 @@ mod run;
 mod runner;
 mod shared;
 mod slot;
+#[cfg(test)]
+mod tests;
 mod truncated;
 mod world;
 

@@ -7,15 +7,18 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::truncated;
 use crate::config::{Config, Sources};
-use crate::domain::{Digest, Event, EventBody, Incident, IncidentId, LeftOut};
+use crate::domain::{Digest, Event, EventBody, Incident, IncidentId, LeftOut, Timestamp};
 use crate::flow;
 use crate::gate::History;
-use crate::journal::{IncidentFilter, Journal, JournalError};
+use crate::journal::{IncidentFilter, IncidentRow, Journal, JournalError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Closed incidents that are read again, newest first: what budgets count and repeats are recognised by is among them.
+/// Closed incidents that are read again at least: repeats are recognised by them.
 const CLOSED: u32 = 500;
+
+/// Closed incidents that are read again at most, so that a start stays a matter of seconds.
+const MOST_CLOSED: usize = 10_000;
 
 /// Events read per page: what the journal gives at most.
 const PAGE: u32 = 1_000;
@@ -34,8 +37,8 @@ pub(super) async fn recover(journal: &dyn Journal, shared: &Shared, load: &Load)
     let mut configs = BTreeMap::from([(current.digest.clone(), current.clone())]);
     let mut ledger = Ledger::new(BTreeMap::new(), History::default());
     // Oldest first: the last incident of a group key is the one that counts.
-    for row in journal.incidents(filter(false, CLOSED)).await?.iter().rev() {
-        if let Some(incident) = folded(journal, &row.id).await? {
+    for id in lately_closed(journal, &current).await?.iter().rev() {
+        if let Some(incident) = folded(journal, id).await? {
             remember(&mut ledger, &incident);
             ledger.closed.remember(&incident);
         }
@@ -58,6 +61,28 @@ pub(super) async fn recover(journal: &dyn Journal, shared: &Shared, load: &Load)
     }
     let left_out = truncated::outstanding(&journal.daemon_events(truncated::KINDS, PAGE).await?);
     Ok(Recovered { ledger, configs, left_out })
+}
+
+/// Closed incidents that still matter, those that something happened to last first: the last few hundred, and all that
+/// may have changed something within the time that budgets and the flap breaker look back on.
+async fn lately_closed(journal: &dyn Journal, current: &Config) -> Result<Vec<IncidentId>, JournalError> {
+    let policies = &current.policies;
+    let since = super::now() - policies.budgets.window.max(policies.flap.window).as_chrono();
+    let late = |row: &IncidentRow| {
+        let closed_at = row.summary.get("closed_at").and_then(|at| at.as_str()?.parse::<Timestamp>().ok());
+        closed_at.is_none_or(|closed_at| closed_at >= since)
+    };
+    let mut found: Vec<IncidentId> = Vec::new();
+    while found.len() < MOST_CLOSED {
+        let after = found.last().cloned();
+        let page = IncidentFilter { by_activity: true, after, ..filter(false, CLOSED) };
+        let rows = journal.incidents(page).await?;
+        found.extend(rows.iter().map(|row| row.id.clone()));
+        if rows.len() < CLOSED as usize || !rows.last().is_some_and(late) {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 fn filter(open: bool, limit: u32) -> IncidentFilter {

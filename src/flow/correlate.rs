@@ -15,7 +15,7 @@ pub type Episodes = BTreeSet<(Digest, Timestamp)>;
 pub struct Known<'a> {
     /// Open incidents by group key.
     pub open: &'a BTreeMap<String, &'a Incident>,
-    /// The last closed incident of a group key, and the episodes (fingerprint, start) that it had.
+    /// The last closed incident of a group key, and the episodes (fingerprint, start) that incidents of this key had.
     pub closed: &'a dyn Fn(&str) -> Option<(IncidentId, Episodes)>,
 }
 

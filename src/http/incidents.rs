@@ -56,6 +56,7 @@ pub struct Filter {
 )]
 pub async fn list(State(api): State<Api>, _: Viewer, Query(filter): Query<Filter>) -> Result<Json<Page>, Problem> {
     let filter = IncidentFilter {
+        by_activity: false,
         open: filter.open,
         state: filter.state.map(|state| state.to_string()),
         environment: filter.environment,

@@ -90,7 +90,7 @@ pub struct IncidentRow {
     pub summary: serde_json::Value,
 }
 
-/// Which incidents to list, newest first.
+/// Which incidents to list, those that were opened last first.
 #[derive(Clone, Debug, Default)]
 pub struct IncidentFilter {
     /// Only open ones, or only closed ones.
@@ -103,6 +103,8 @@ pub struct IncidentFilter {
     pub service: Option<String>,
     /// Only this verdict.
     pub verdict: Option<String>,
+    /// Those that something happened to last first, instead.
+    pub by_activity: bool,
     /// Only those that come after this one in the list.
     pub after: Option<IncidentId>,
     /// At most this many.

@@ -179,11 +179,16 @@ fn incidents_query(filter: &IncidentFilter) -> QueryBuilder<Sqlite> {
             query.push(condition).push_bind(text.as_str());
         }
     }
+    let (place, order) = if filter.by_activity {
+        ("last_seq, id", " ORDER BY last_seq DESC, id DESC LIMIT ")
+    } else {
+        ("opened_at, id", " ORDER BY opened_at DESC, id DESC LIMIT ")
+    };
     if let Some(after) = &filter.after {
-        query.push(" AND (opened_at, id) < (SELECT opened_at, id FROM incidents WHERE id = ");
+        query.push(format!(" AND ({place}) < (SELECT {place} FROM incidents WHERE id = "));
         query.push_bind(after.as_str()).push(")");
     }
-    query.push(" ORDER BY opened_at DESC, id DESC LIMIT ").push_bind(filter.limit.min(LARGEST_PAGE));
+    query.push(order).push_bind(filter.limit.min(LARGEST_PAGE));
     query
 }
 
