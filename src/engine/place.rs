@@ -7,7 +7,7 @@ use crate::notify::Notifier;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What effects are carried out with: it follows from the configuration in force.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Equipment {
     /// Where steps run.
     pub places: Places,

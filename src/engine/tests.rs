@@ -4,11 +4,10 @@ use super::command::Command;
 use super::inbox::Outcome;
 use super::ledger::{self, Ledger, Origin};
 use super::recover::recover;
-use super::{Engine, Parts, Places, build, catch_up, metrics::Metrics, now, shared::Shared};
+use super::{Engine, Equipment, Parts, build, catch_up, metrics::Metrics, now, shared::Shared};
 use crate::config::{Config, Sources};
 use crate::domain::{
-    Alert, AlertStatus, Delivery, DeliveryId, Digest, EventBody, IncidentId, Labels, Redactor, SenderKind, Timestamp,
-    Trigger,
+    Alert, AlertStatus, Delivery, DeliveryId, Digest, EventBody, IncidentId, Labels, SenderKind, Timestamp, Trigger,
 };
 use crate::flow::{Effect, Word};
 use crate::gate::History;
@@ -58,9 +57,7 @@ async fn engine(journal: &SqliteJournal) -> (Engine, impl Future<Output = ()> + 
         load: Box::new(|_| None),
         journal: Arc::new(journal.clone()),
         gauges: journal.gauges(),
-        places: Places::new(),
-        notifiers: Vec::new(),
-        redactor: Redactor::default(),
+        equipment: Equipment::default(),
         drain: Duration::from_secs(1),
     };
     let (engine, task) = build(parts, shutdown.clone()).await.unwrap();

@@ -25,4 +25,5 @@ mod support;
 mod tidy;
 mod translations;
 mod trouble;
+mod undo;
 mod unresolved;

@@ -197,8 +197,8 @@ fn settling(job: &Job, id: &StepId, index: usize, undo: bool) -> Duration {
 mod tests {
     use super::*;
     use crate::config::{Config, Sources};
-    use crate::domain::{Digest, Event, EventBody, IncidentId, Redactor, Trigger};
-    use crate::engine::{metrics::Metrics, place::Places, shared::Shared};
+    use crate::domain::{Digest, Event, EventBody, IncidentId, Trigger};
+    use crate::engine::{metrics::Metrics, place::Equipment, shared::Shared};
     use crate::flow::{self, Effect};
     use std::{collections::BTreeMap, sync::Arc};
 
@@ -224,7 +224,7 @@ mod tests {
     async fn nothing_is_sent_once_a_person_was_told_that_they_have_the_wheel() {
         let config = Arc::new(Config::load(Sources::built_in(), &BTreeMap::new()).unwrap());
         let shared = Arc::new(Shared::new(config.clone(), Metrics::new(Arc::default())));
-        let runner = Runner::new(Places::new(), Vec::new(), Redactor::default(), shared.clone());
+        let runner = Runner::new(Equipment::default(), shared.clone());
         let mut incident = flow::opened(&event(1, opening(&config))).unwrap();
         // What was decided on before the wheel was taken.
         let (step, effect) = (incident.id.step(1, 1), Effect::Recheck);

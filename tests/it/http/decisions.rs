@@ -86,3 +86,22 @@ fn an_approved_restart_is_run_verified_and_reported() {
         daemon.http.post(&path(&approval, "approve"), &json!({"digest": approval["digest"]})).expect("an answer");
     assert!([404, 409].contains(&again.status), "a closed incident asks for nothing: {}", again.text);
 }
+
+#[test]
+fn an_alert_and_an_operation_by_hand_of_one_service_do_not_swallow_each_other() {
+    let daemon = daemon();
+    let (by_hand, _) = pending(&daemon);
+    let alerted = daemon.alert(&json!({"alertname": "ApiSlow", "service": "api", "severity": "warning"}));
+    assert_ne!(alerted, by_hand, "an alert that arrives meanwhile is diagnosed by itself");
+    let diagnosed = daemon.wait_for(&alerted, "diagnosed", WAIT, |incident| !incident["plan"].is_null());
+    assert_eq!(diagnosed["service"], "api");
+    // And the other way round: with an alert's incident open, an operation really runs.
+    let body = json!({"target": "api", "arguments": {}});
+    let begun = daemon.http.post("/api/v1/operations/get_status", &body).expect("an answer").ok();
+    let status = begun["incident"].as_str().expect("an incident");
+    assert!(status != alerted && status != by_hand);
+    let end = daemon.wait_for(status, "closed", WAIT, |incident| incident["state"] == "closed");
+    assert_eq!(end["steps"][0]["evidence"]["facts"]["running"], true, "{end}");
+    let twice = daemon.http.post("/api/v1/operations/restart_service", &body).expect("an answer");
+    assert_eq!(twice.status, 409, "the same operation waits already: {}", twice.text);
+}
