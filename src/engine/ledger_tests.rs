@@ -72,6 +72,7 @@ pub(in crate::engine) fn begun(incident: &IncidentId, service: &str) -> Vec<Even
             index: 0,
             undo: false,
             call: ActCall::ProcessStart { service: service.into() },
+            command: String::new(),
             process: "one".into(),
             approval: None,
             before,

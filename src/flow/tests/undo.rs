@@ -183,3 +183,16 @@ fn an_operation_by_hand_on_which_nobody_decides_just_ends() {
     world.settle();
     assert_eq!((world.incident.state, world.sent.len()), (IncidentState::Closed, 0));
 }
+
+#[test]
+fn what_was_read_just_before_the_first_call_is_what_later_looks_compare_with() {
+    let mut world = harmful();
+    world.facts.get_mut("get_status").unwrap()["started_at"] = json!("2026-11-21T01:00:00Z");
+    world.settle();
+    // It restarts by itself while people think; that is no drift.
+    world.facts.get_mut("get_status").unwrap()["started_at"] = json!("2026-11-21T02:30:00Z");
+    world.decide(Decision::Approve);
+    world.settle_until("call_intended");
+    let action = world.incident.steps.iter().find_map(|record| record.action.as_ref()).unwrap();
+    assert_eq!(action.before["started_at"], "2026-11-21T02:30:00Z");
+}
