@@ -1,6 +1,6 @@
 //! Requests whose terms, or whose reason, change before they are used.
 
-use super::world::{World, killed};
+use super::{target::killed, world::World};
 use crate::domain::{ApprovalState, Decision, IncidentId, IncidentState, Verdict};
 use crate::flow::{Dependency, Next};
 

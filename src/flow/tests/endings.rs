@@ -1,6 +1,6 @@
 //! What stays open, what starts over, and what people may close.
 
-use super::world::{World, killed};
+use super::{target::killed, world::World};
 use crate::domain::{
     AlertStatus, CallOutcome, Decision, EventBody, IncidentId, IncidentState, StepStatus, TimeSpan, Verdict,
 };

@@ -1,6 +1,6 @@
 //! Whole incidents.
 
-use super::world::{World, killed};
+use super::{target::killed, world::World};
 use crate::config::{Channel, ChannelKind, Notice};
 use crate::domain::{AlertStatus, ApprovalState, Decision, IncidentId, IncidentState, TimeSpan, Verdict};
 use crate::flow::{Dependency, Effect, Next, Word, word};

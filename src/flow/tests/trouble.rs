@@ -1,6 +1,6 @@
 //! What cannot be sent, what cannot be seen, and what comes of it.
 
-use super::world::{World, killed};
+use super::{target::killed, world::World};
 use crate::domain::{ApprovalState, CallOutcome, Decision, EventBody, IncidentState, StepOutcome, TimeSpan, Verdict};
 use crate::flow::{Effect, MAX_ATTEMPTS, Next};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! What did not help, or was only half done.
 
-use super::world::{World, killed};
+use super::{target::killed, world::World};
 use crate::config::Autonomy;
 use crate::domain::{ActCall, ApprovalState, CallOutcome, Decision, IncidentState, Verdict};
 use serde_json::json;

@@ -1,17 +1,18 @@
 //! A target made of facts, and the loop around `decide`.
 
+use super::target::{identity, well};
 use crate::config::{Channel, ChannelKind, Config, Notice, Sources};
 use crate::domain::{
     ActCall, Alert, AlertStatus, Approval, ApprovalState, Binding, CallOutcome, Decision, DeliveryId, Digest,
     EnvironmentKind, Event, EventBody, Evidence, Incident, IncidentId, Inventory, Labels, Left, PreparedCall, Risk,
-    Service, Shape, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Values,
+    Service, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Values,
 };
 use crate::flow::{
     Busy, Dependency, Effect, Inspected, Next, Snapshot, apply, compared, decide, decision, inspected, opened,
 };
 use crate::gate::{Cleared, History};
 use crate::{config::Role, expr::Truth, judge, translate};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A world with one environment, one target `api`, and one incident.
@@ -366,40 +367,4 @@ impl World {
             change(&mut self.facts);
         }
     }
-}
-
-fn identity() -> BTreeMap<String, String> {
-    BTreeMap::from([("api".into(), "v1".into())])
-}
-
-/// The value of a type when all is well.
-fn well(shape: &Shape) -> Value {
-    match shape {
-        Shape::Nullable(_) => Value::Null,
-        Shape::String | Shape::Target | Shape::Any => json!(""),
-        Shape::Integer | Shape::Bytes => json!(0),
-        Shape::Number => json!(0.0),
-        Shape::Boolean => json!(false),
-        Shape::Duration => json!("0s"),
-        Shape::Timestamp => json!("2026-11-21T02:00:00Z"),
-        Shape::List(_) => json!([]),
-        Shape::Map(_) => json!({}),
-        Shape::Object(fields) => fields.iter().map(|(name, shape)| (name.clone(), well(shape))).collect(),
-    }
-}
-
-/// A service that someone killed, and that starting brings back.
-pub fn killed() -> World {
-    let dead = json!({"state": "exited", "exit_code": 137, "exit_reason": "killed", "health": "none"});
-    let mut world = World::new(BTreeMap::from([
-        ("get_status", dead),
-        ("get_events", json!({"deaths": 1, "external_kills": 1})),
-        ("get_dependencies", json!({"all_ready": true})),
-    ]));
-    world.on_act = |facts, _| {
-        facts
-            .insert("get_status", json!({"state": "running", "running": true, "ready": true, "exit_reason": "killed"}));
-        facts.insert("check_health", json!({"healthy": true, "source": "endpoint"}));
-    };
-    world
 }
