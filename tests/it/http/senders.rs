@@ -100,9 +100,10 @@ fn what_was_left_out_is_fetched_even_after_a_crash_and_from_wherever_it_is() {
     let first = post(&daemon, &body);
     let id = first["incidents"][0].as_str().expect("an incident").to_owned();
     // Nobody answers yet; the power fails; then both answer, each with a part.
-    daemon.crash_and_restart();
+    daemon.crash();
     let _one = alertmanager(ports[0], &[labels("Down", "api"), labels("Slow", "api")]);
     let two = alertmanager(ports[1], &[labels("Down", "api"), labels("Full", "api")]);
+    daemon.restart();
     joined(&daemon, &id, 3);
     let asked = two.received().remove(0).uri;
     assert!(asked.starts_with("/api/v2/alerts?filter=service%3D"), "{asked}");
