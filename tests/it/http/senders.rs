@@ -70,6 +70,11 @@ fn held(labels: &Value) -> Value {
     })
 }
 
+/// A service that runs and does not answer: its incident stays open, where a healthy one's closes within a second.
+fn unwell() -> Value {
+    json!({"argv": ["/bin/sleep", "1000"], "health": format!("http://127.0.0.1:{}/", free_port())})
+}
+
 fn alertmanager(port: u16, alerts: &[Value]) -> Receiver {
     let list = json!(alerts.iter().map(held).collect::<Vec<_>>());
     Receiver::on(port, move |_, _| (200, list.clone()))
@@ -89,7 +94,7 @@ fn what_was_left_out_is_fetched_even_after_a_crash_and_from_wherever_it_is() {
         let address = format!("http://127.0.0.1:{port}");
         json!({"kind": "process", "alertmanager": {"url": address}, "services": services})
     };
-    let api = json!({"api": {"argv": ["/bin/sleep", "1000"]}});
+    let api = json!({"api": unwell()});
     let environments = json!({"one": place(ports[0], api), "two": place(ports[1], json!({}))});
     let mut daemon = Daemon::start(&Settings::of(environments));
     daemon.sees_services();
@@ -121,7 +126,7 @@ fn the_same_head_with_another_rest_is_no_duplicate() {
     let own = Receiver::on(port, move |_, _| (200, json!(list.lock().unwrap().iter().map(held).collect::<Vec<_>>())));
     let other = alertmanager(elsewhere, &[labels("Foreign", "api")]);
     let mut settings = Settings::of(json!({"local": {
-        "kind": "process", "services": {"api": {"argv": ["/bin/sleep", "1000"]}},
+        "kind": "process", "services": {"api": unwell()},
         "alertmanager": {"url": format!("http://127.0.0.1:{elsewhere}")},
     }}));
     let sender = json!({"name": "am", "kind": "alertmanager", "external_url": format!("http://127.0.0.1:{port}")});
