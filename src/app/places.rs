@@ -8,7 +8,7 @@ use crate::engine::{Equipment, Place, Places};
 use crate::execute::{
     Environment, Executor,
     alertmanager::Alertmanager,
-    docker::{self, DockerConfig, DockerEnvironment},
+    docker::{self, BuildError, DockerConfig, DockerEnvironment},
     process::{ProcessConfig, ProcessEnvironment},
     prometheus::Prometheus,
     restore::RestoreStore,
@@ -132,9 +132,16 @@ impl Sites {
                 Some(Base::Docker(docker)) => docker.renewed(settings),
                 _ => docker::build(settings).await,
             };
-            let (docker, watcher) = built.map_err(|error| error.to_string())?;
-            if !auto || known.is_some() || docker.answers().await {
-                return Ok((Base::Docker(docker), Keeping::Docker(watcher)));
+            match built {
+                Ok((docker, watcher)) if !auto || known.is_some() || docker.answers().await => {
+                    return Ok((Base::Docker(docker), Keeping::Docker(watcher)));
+                }
+                Ok(_) => {}
+                // An address that cannot be used is no Docker: what was asked for is whatever is here.
+                Err(error @ BuildError::Connect { .. }) if auto && known.is_none() => {
+                    tracing::warn!(%error, "Docker cannot be used here, so the environment runs processes");
+                }
+                Err(error) => return Err(error.to_string()),
             }
         }
         let settings = ProcessConfig::of(setting, &config.platform.data_dir, self.store.clone());

@@ -191,7 +191,8 @@ impl std::str::FromStr for Shape {
             return inner.parse().map(|inner| Self::Map(Box::new(inner)));
         }
         Ok(match text {
-            "any" | "object" => Self::Any,
+            "any" => Self::Any,
+            "object" => Self::Map(Box::new(Self::Any)),
             "array" => Self::Any.list(),
             "string" => Self::String,
             "integer" => Self::Integer,
@@ -248,6 +249,36 @@ mod tests {
         let given = json!({"memory": "64MiB", "wait": "90s", "lines": [{"text": "x"}]});
         let canonical = json!({"memory": 67_108_864, "wait": "1m30s", "lines": [{"text": "x"}]});
         assert_eq!(declared.coerce(given), Ok(canonical));
+    }
+
+    #[test]
+    fn each_type_of_a_parameter_takes_what_it_names_and_nothing_else() {
+        let size = json!(67_108_864);
+        for (name, takes, refuses) in [
+            ("string", vec![(json!("7"), json!("7"))], vec![json!(7), json!(null), json!(["a"])]),
+            ("integer", vec![(json!(-7), json!(-7))], vec![json!(7.5), json!("7"), json!(u64::MAX)]),
+            ("number", vec![(json!(7), json!(7)), (json!(0.5), json!(0.5))], vec![json!("0.5"), json!(true)]),
+            ("boolean", vec![(json!(false), json!(false))], vec![json!("false"), json!(0)]),
+            ("array", vec![(json!([1, "a"]), json!([1, "a"]))], vec![json!("a"), json!({"a": 1})]),
+            ("object", vec![(json!({"a": [1]}), json!({"a": [1]}))], vec![json!(7), json!("a"), json!(["a"])]),
+            ("duration", vec![(json!("90s"), json!("1m30s"))], vec![json!(90), json!("soon")]),
+            ("bytes", vec![(json!("64MiB"), size.clone()), (size.clone(), size)], vec![json!(-1), json!("much")]),
+            (
+                "timestamp",
+                vec![(json!("2026-11-21T03:00:00Z"), json!("2026-11-21T03:00:00Z"))],
+                vec![json!("today"), json!(0)],
+            ),
+            ("target", vec![(json!("api"), json!("api"))], vec![json!(7), json!({"name": "api"})]),
+        ] {
+            let declared: Shape = name.parse().unwrap();
+            for (given, canonical) in takes {
+                assert_eq!(declared.coerce(given.clone()), Ok(canonical), "{name} takes {given}");
+            }
+            for given in refuses {
+                assert!(declared.coerce(given.clone()).is_err(), "{name} refuses {given}");
+            }
+            assert!(declared.nullable().coerce(Value::Null).is_ok(), "{name}?");
+        }
     }
 
     #[test]

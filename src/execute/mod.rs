@@ -19,6 +19,7 @@ pub mod matcher;
 pub mod probe;
 pub mod process;
 pub mod prometheus;
+pub mod protection;
 pub mod restore;
 
 use crate::domain::{ActCall, Inventory, ReadCall, Service, Timestamp, Values};
@@ -69,6 +70,16 @@ impl ExecuteError {
     /// Perhaps done.
     pub fn unknown(call: &str, problem: impl ToString) -> Self {
         Self::Unknown { call: call.into(), problem: problem.to_string() }
+    }
+
+    /// The same, of a change that others came before: whatever went wrong with it, those were done.
+    pub fn after_others(self, some_done: bool) -> Self {
+        match self {
+            Self::Transient { call, problem } | Self::Permanent { call, problem } if some_done => {
+                Self::Unknown { call, problem: format!("{problem}; some of the change was done") }
+            }
+            other => other,
+        }
     }
 }
 

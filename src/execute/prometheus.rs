@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
 const CALL: &str = "prometheus.query";
+const RULES: &str = "prometheus.rules";
+
+/// Rules of one name; more is a mistake of whoever wrote them.
+const MOST_RULES: usize = 20;
 
 /// Series in a result; a query that gives more is too broad to be evidence, and says `truncated`.
 const MOST_SERIES: usize = 100;
@@ -83,6 +87,23 @@ impl Prometheus {
         })?;
         result(&body)
     }
+
+    /// The alerting rules of a name.
+    ///
+    /// # Errors
+    /// Prometheus does not answer (transient), or not as Prometheus does (permanent).
+    pub async fn rules(&self, alert: &str) -> Result<Values, ExecuteError> {
+        let body = send(self.endpoint.get("/api/v1/rules", &[("type", "alert")])).await;
+        let body = body.map_err(|error| {
+            let problem = format!("Prometheus: {error}");
+            if error.may_pass() {
+                ExecuteError::transient(RULES, problem)
+            } else {
+                ExecuteError::permanent(RULES, problem)
+            }
+        })?;
+        rules_of(&body, alert)
+    }
 }
 
 impl Executor for Prometheus {
@@ -96,6 +117,7 @@ impl Executor for Prometheus {
                 ReadCall::PrometheusQuery { query, range, step } => {
                     self.query(query, *range, *step, chrono::Utc::now()).await
                 }
+                ReadCall::PrometheusRules { alert } => self.rules(alert).await,
                 other => Err(ExecuteError::permanent(other.name(), "Prometheus does not serve this call")),
             }
         }
@@ -180,6 +202,56 @@ fn result(body: &[u8]) -> Result<Values, ExecuteError> {
     ]))
 }
 
+#[derive(Deserialize)]
+struct RulesAnswer {
+    data: Groups,
+}
+
+#[derive(Deserialize)]
+struct Groups {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    name: String,
+    query: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    health: String,
+    #[serde(default, rename = "lastEvaluation")]
+    evaluated_at: String,
+}
+
+fn rules_of(body: &[u8], alert: &str) -> Result<Values, ExecuteError> {
+    let answer: RulesAnswer = serde_json::from_slice(body)
+        .map_err(|error| ExecuteError::permanent(RULES, format!("the answer is not Prometheus': {error}")))?;
+    let named = answer.data.groups.into_iter().flat_map(|group| group.rules).filter(|rule| rule.name == alert);
+    let found: Vec<Value> = named
+        .map(|rule| {
+            let evaluated_at = rule.evaluated_at.parse::<Timestamp>().ok();
+            json!({
+                "name": rule.name, "query": rule.query, "labels": rule.labels, "healthy": rule.health == "ok",
+                "evaluated_at": evaluated_at,
+            })
+        })
+        .collect();
+    let count = found.len();
+    let shown: Vec<Value> = found.into_iter().take(MOST_RULES).collect();
+    Ok(Values::from_iter([
+        ("truncated".to_owned(), json!(count > shown.len())),
+        ("rules".to_owned(), json!(shown)),
+        ("count".to_owned(), json!(count)),
+    ]))
+}
+
 fn shown(series: Series) -> Value {
     let points: Vec<Point> = series.value.into_iter().chain(series.values).collect();
     let figures = || points.iter().filter_map(Point::figure);
@@ -241,6 +313,22 @@ mod tests {
             (&json!(-1.0), &json!(3.0), &json!(null))
         );
         assert_eq!((&results[2]["value"], &results[3]["count"]), (&json!(42.0), &json!(1)));
+    }
+
+    #[tokio::test]
+    async fn rules_of_a_name_have_the_declared_shape() {
+        let answer = r#"{"status":"success","data":{"groups":[{"name":"g","rules":[
+            {"type":"alerting","name":"Down","query":"up == 0","labels":{"severity":"page"},"health":"ok",
+             "lastEvaluation":"2026-11-21T03:00:00.123456789Z","alerts":[],"state":"inactive","duration":0},
+            {"type":"alerting","name":"Slow","query":"x > 1","labels":{},"health":"err",
+             "lastEvaluation":"0001-01-01T00:00:00Z"}]}]}}"#;
+        let found = rules_of(answer.as_bytes(), "Down").unwrap();
+        let coerced = spec_of(RULES).unwrap().returns.coerce(Value::Object(found.clone()));
+        assert_eq!(coerced, Ok(Value::Object(found.clone())));
+        assert_eq!((&found["count"], &found["rules"][0]["query"]), (&json!(1), &json!("up == 0")));
+        assert_eq!(rules_of(answer.as_bytes(), "Slow").unwrap()["rules"][0]["healthy"], false);
+        assert_eq!(rules_of(answer.as_bytes(), "Other").unwrap()["count"], 0);
+        assert!(rules_of(b"<html>", "Down").is_err());
     }
 
     #[tokio::test]

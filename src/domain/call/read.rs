@@ -126,6 +126,9 @@ super::native_calls! {
         /// A PromQL query, instant, or over a range where `range` is given.
         "prometheus.query" PrometheusQuery { query: String, range: Option<TimeSpan>, step: Option<TimeSpan> }
             Read, result::metrics(), format!("promtool query instant $PROMETHEUS {}", quoted(query));
+        /// Alerting rules of this name.
+        "prometheus.rules" PrometheusRules { alert: String }
+            Read, result::rules(), format!("curl -s $PROMETHEUS/api/v1/rules?type=alert | jq '.data.groups[].rules[] | select(.name == \"{}\")'", alert.replace(['"', '\''], ""));
         /// Alerts that Alertmanager holds, by matchers (`name="value"`).
         "alertmanager.alerts" AlertmanagerAlerts { matchers: Vec<String> }
             Read, result::alerts(), format!("amtool alert query {}", words(matchers));

@@ -16,7 +16,12 @@ use crate::domain::Shape::{self, Any, Boolean, Bytes, Duration, Integer, Number,
 /// needs and something else holds, whether or not the service runs; `owner` is a service of the inventory where
 /// `owner_known`, else whatever can be said of the holder. A declared service that nothing was made of yet is `missing`,
 /// with `error_kind` image_missing where its image is not here.
+///
+/// `mounts`: where it keeps files; `kind` is bind, volume, tmpfs, or filesystem for what a process sees of the host.
+/// `health_log`: the last five looks at its health, newest last; `exit_code` is 0 for a good one.
 pub fn status() -> Shape {
+    let mount = Shape::object([("path", Text), ("kind", Text), ("source", Text), ("read_only", Boolean)]);
+    let look = Shape::object([("at", Timestamp), ("exit_code", Integer.nullable()), ("output", Text)]);
     let instance = Shape::object([
         ("id", Text),
         ("name", Text),
@@ -58,6 +63,8 @@ pub fn status() -> Shape {
         ("networks", Text.list()),
         ("ports", Text.list()),
         ("port_conflict", Shape::object([("port", Integer), ("owner", Text), ("owner_known", Boolean)]).nullable()),
+        ("mounts", mount.list()),
+        ("health_log", look.list()),
         ("config_digest", Text),
         ("desired_instances", Integer),
         ("running_instances", Integer),
@@ -328,6 +335,18 @@ pub fn metrics() -> Shape {
         ("truncated", Boolean),
         ("warnings", Text.list()),
     ])
+}
+
+/// Alerting rules, as Prometheus has them. `healthy`: its last evaluation worked.
+pub fn rules() -> Shape {
+    let rule = Shape::object([
+        ("name", Text),
+        ("query", Text),
+        ("labels", Shape::Map(Box::new(Text))),
+        ("healthy", Boolean),
+        ("evaluated_at", Timestamp.nullable()),
+    ]);
+    Shape::object([("rules", rule.list()), ("count", Integer), ("truncated", Boolean)])
 }
 
 /// Alerts that Alertmanager holds. `firing` counts those that are neither silenced nor inhibited; `count` counts alerts

@@ -61,7 +61,7 @@ impl DockerEnvironment {
                 if container.is_running() {
                     return Ok(done(false, "it ran already"));
                 }
-                self.start(container.id()).await?;
+                self.start_alone(container.id()).await?;
                 Ok(done(true, "started"))
             }
             ActCall::ContainerStop { container, stop_timeout } => {
@@ -147,6 +147,19 @@ impl DockerEnvironment {
         let docker = self.shared.engine.docker()?;
         let options = None::<bollard::query_parameters::StartContainerOptions>;
         within(DEADLINE, docker.start_container(id, options)).await
+    }
+
+    /// Starts, and looks what became of it where the engine fails: a port that is taken is the usual reason, and then
+    /// nothing was done.
+    async fn start_alone(&self, id: &str) -> Answer<()> {
+        let Err(error) = self.start(id).await else { return Ok(()) };
+        let refused = matches!(error, EngineError::Refused { .. });
+        match self.container(id).await {
+            Ok(now) if refused && !matches!(now.state(), "running" | "restarting" | "paused") => {
+                Err(EngineError::declined(error))
+            }
+            _ => Err(error),
+        }
     }
 
     /// Stops; what does not run stays so.

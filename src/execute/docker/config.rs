@@ -70,20 +70,16 @@ impl DockerEnvironment {
     /// Where it keeps what; with the owner, where that can be seen.
     async fn mounts(&self, container: &Container) -> Vec<Value> {
         let mut mounts = Vec::new();
-        for mount in container.mounts() {
-            let text = |name: &str| mount[name].as_str().unwrap_or_default();
-            let path = text("Destination").to_owned();
+        for mut mount in container.mounted() {
+            let path = mount["path"].as_str().unwrap_or_default().to_owned();
             let owner = match self.inside(container, &path).await {
                 Some(place) => {
                     tokio::task::spawn_blocking(move || files::owner(&place)).await.ok().and_then(Result::ok)
                 }
                 None => None,
             };
-            let source = if text("Name").is_empty() { text("Source") } else { text("Name") };
-            mounts.push(json!({
-                "path": path, "kind": text("Type"), "source": source,
-                "read_only": mount["RW"].as_bool() == Some(false), "owner": owner,
-            }));
+            mount["owner"] = json!(owner);
+            mounts.push(mount);
         }
         mounts
     }

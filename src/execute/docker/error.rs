@@ -20,6 +20,12 @@ pub(super) enum EngineError {
     /// It was sent, and no whole answer came.
     #[error("no answer: {0}")]
     Broken(String),
+    /// It was answered well, in words that we do not understand.
+    #[error("the engine's answer is not understood: {0}")]
+    Unreadable(String),
+    /// Some of it was done, and the rest was not.
+    #[error("{0}; some of the change was done")]
+    Partly(String),
     /// We will not.
     #[error("{0}")]
     Declined(String),
@@ -39,22 +45,38 @@ impl EngineError {
         matches!(self, Self::Refused { status: 404, .. })
     }
 
-    /// For a call that only reads: what did not come may come next time.
-    pub fn for_read(&self, call: &str) -> ExecuteError {
+    /// Whether what was asked for may have been done all the same.
+    pub fn is_open(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Broken(_) => ExecuteError::transient(call, self),
-            // 501 is for what it never will be able to: reading the logs of a driver that keeps none.
-            Self::Refused { status: 500 | 502..=504, .. } => ExecuteError::transient(call, self),
-            Self::Refused { .. } | Self::Declined(_) => ExecuteError::permanent(call, self),
+            Self::Broken(_) | Self::Unreadable(_) | Self::Partly(_) => true,
+            // An engine that fails in the middle says so: it may have stopped what it cannot start again.
+            Self::Refused { status, .. } => *status >= 500,
+            Self::Unreachable(_) | Self::Declined(_) => false,
         }
     }
 
-    /// For a call that acts: only what was certainly not sent may be tried again.
+    /// The same, of a change that others came before: whatever went wrong with it, those were done.
+    pub fn after_others(self, some_done: bool) -> Self {
+        if some_done { Self::Partly(self.to_string()) } else { self }
+    }
+
+    /// For a call that only reads: what did not come may come next time.
+    pub fn for_read(&self, call: &str) -> ExecuteError {
+        match self {
+            Self::Unreachable(_) | Self::Broken(_) | Self::Partly(_) => ExecuteError::transient(call, self),
+            // 501 is for what it never will be able to: reading the logs of a driver that keeps none.
+            Self::Refused { status: 500 | 502..=504, .. } => ExecuteError::transient(call, self),
+            Self::Refused { .. } | Self::Unreadable(_) | Self::Declined(_) => ExecuteError::permanent(call, self),
+        }
+    }
+
+    /// For a call that acts: only what was certainly not sent may be tried again, and only what was certainly not done
+    /// is told as not done.
     pub fn for_act(&self, call: &str) -> ExecuteError {
         match self {
+            open if open.is_open() => ExecuteError::unknown(call, self),
             Self::Unreachable(_) => ExecuteError::transient(call, self),
-            Self::Broken(_) => ExecuteError::unknown(call, self),
-            Self::Refused { .. } | Self::Declined(_) => ExecuteError::permanent(call, self),
+            _ => ExecuteError::permanent(call, self),
         }
     }
 }
@@ -78,9 +100,7 @@ impl From<bollard::errors::Error> for EngineError {
             E::SocketNotFoundError(path) => Self::Unreachable(format!("there is no socket {path}")),
             E::HyperLegacyError { err } if err.is_connect() => Self::Unreachable(innermost(&err)),
             E::RequestTimeoutError => Self::Broken("it took too long".into()),
-            E::JsonDataError { message, .. } => {
-                Self::Declined(format!("the engine's answer is not understood: {message}"))
-            }
+            E::JsonDataError { message, .. } => Self::Unreadable(message),
             other => Self::Broken(innermost(&other)),
         }
     }
@@ -132,5 +152,17 @@ mod tests {
         assert!(matches!(unreachable.for_act("a"), ExecuteError::Transient { .. }));
         assert!(matches!(unreachable.for_composite_act("a"), ExecuteError::Unknown { .. }));
         assert!(matches!(refused.for_composite_act("a"), ExecuteError::Permanent { .. }));
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_never_told_as_not_done() {
+        let failed = EngineError::Refused { status: 500, message: "stopped, and the port is taken".into() };
+        let unreadable =
+            EngineError::from(bollard::errors::Error::JsonDataError { message: "missing field".into(), column: 1 });
+        let second = EngineError::Refused { status: 409, message: "the name is taken".into() }.after_others(true);
+        let stream = EngineError::from(bollard::errors::Error::DockerStreamError { error: "gone".into() });
+        for open in [failed, unreadable, second, stream, EngineError::Unreachable("gone".into()).after_others(true)] {
+            assert!(matches!(open.for_act("a"), ExecuteError::Unknown { .. }), "{open}");
+        }
     }
 }

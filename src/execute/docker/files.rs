@@ -3,15 +3,17 @@
 //! Whatever a container did to its files must not lead us out of it: paths are opened beneath its root with no link
 //! followed anywhere in them, and folders below are entered only if they are on the same mount.
 
-use super::{DockerEnvironment, cgroup, inspect::Container, paths::mount_of};
+use super::{DockerEnvironment, inspect::Container, paths::mount_of};
 use crate::domain::Timestamp;
 use rustix::{
     fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Uid},
     io::Errno,
 };
 use std::{
+    io::Read as _,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Folders entered below each other; nothing sensible is deeper, and each holds a descriptor.
@@ -20,10 +22,11 @@ const DEPTH: usize = 64;
 /// Entries looked at in one go; a cache of more is cleared in several.
 const ENTRIES: u64 = 2_000_000;
 
-/// A path below a root that is somebody else's.
+/// A path below a root that is somebody else's. The root is held open: whoever gets the number of the process or the name
+/// of the folder meanwhile, it stays the one that was checked.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    root: PathBuf,
+    root: Arc<OwnedFd>,
     below: PathBuf,
 }
 
@@ -34,6 +37,14 @@ pub(super) struct Cleared {
     pub bytes: u64,
     /// Entries that could not be deleted, or were on other mounts.
     pub left: u64,
+}
+
+/// A deletion that could not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stopped {
+    pub why: Errno,
+    /// Deleted before.
+    pub entries: u64,
 }
 
 /// Use of a file system.
@@ -55,32 +66,47 @@ impl DockerEnvironment {
         }
         let below = |path: &str| PathBuf::from(path.trim_start_matches('/'));
         if let Some(pid) = container.pid() {
-            let root = PathBuf::from(format!("/proc/{pid}/root"));
             let id = container.id().to_owned();
-            let ours = tokio::task::spawn_blocking(move || cgroup::belongs(Path::new("/proc"), pid, &id)).await;
-            return ours.unwrap_or(false).then(|| Place { root, below: below(path) });
+            let root = tokio::task::spawn_blocking(move || root_of(Path::new("/proc"), pid, &id)).await.ok()??;
+            return Some(Place { root: Arc::new(root), below: below(path) });
         }
         let mount =
             mount_of(container, path).filter(|mount| matches!(mount["Type"].as_str(), Some("volume" | "bind")))?;
         let source = mount["Source"].as_str().filter(|source| source.starts_with('/'))?;
         let rest = path.strip_prefix(mount["Destination"].as_str()?.trim_end_matches('/'))?;
-        let place = Place { root: source.into(), below: below(rest) };
-        Path::new(source).is_dir().then_some(place)
+        let (source, below) = (PathBuf::from(source), below(rest));
+        let root = tokio::task::spawn_blocking(move || open_folder(&source)).await.ok()?.ok()?;
+        Some(Place { root: Arc::new(root), below })
     }
+}
+
+/// The root of a container's main process; none where that process is another's by now. All is reached through one
+/// handle of the process, which leads nowhere once that has ended, whoever gets its number then.
+fn root_of(proc: &Path, pid: i32, container: &str) -> Option<OwnedFd> {
+    let process = open_folder(&proc.join(pid.to_string())).ok()?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(&process, c"root", flags, Mode::empty()).ok()?;
+    let groups = rustix::fs::openat(&process, c"cgroup", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = String::new();
+    std::fs::File::from(groups).read_to_string(&mut text).ok()?;
+    text.lines().any(|line| line.contains(container)).then_some(root)
+}
+
+/// It may be reached through a link: `/proc/<pid>/root` is one, made by the kernel.
+fn open_folder(path: &Path) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 impl Place {
     #[cfg(test)]
     fn of(root: &Path, below: &str) -> Self {
-        Self { root: root.into(), below: below.into() }
+        Self { root: Arc::new(open_folder(root).unwrap()), below: below.into() }
     }
 
     fn open(&self, flags: OFlags) -> Result<OwnedFd, Errno> {
-        // The root itself may be reached through a link: `/proc/<pid>/root` is one, made by the kernel.
-        let root = rustix::fs::open(&self.root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let below = if self.below.as_os_str().is_empty() { Path::new(".") } else { &self.below };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        rustix::fs::openat2(&root, below, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
+        rustix::fs::openat2(&self.root, below, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
     }
 }
 
@@ -120,9 +146,10 @@ pub(super) fn size_below(place: &Place) -> Result<u64, Errno> {
 }
 
 /// Deletes what is below, or those files and empty folders that changed last before `older_than`.
-pub(super) fn clear_below(place: &Place, older_than: Option<Timestamp>) -> Result<Cleared, Errno> {
+pub(super) fn clear_below(place: &Place, older_than: Option<Timestamp>) -> Result<Cleared, Stopped> {
     let mut walk = Walk { older_than, delete: true, seen: 0, done: Cleared::default() };
-    walk.folder(place.open(OFlags::RDONLY | OFlags::DIRECTORY)?, 0)?;
+    let walked = place.open(OFlags::RDONLY | OFlags::DIRECTORY).and_then(|folder| walk.folder(folder, 0));
+    walked.map_err(|why| Stopped { why, entries: walk.done.entries })?;
     Ok(walk.done)
 }
 
@@ -213,6 +240,29 @@ mod tests {
             assert!(clear_below(&Place::of(&root, below), None).is_err(), "{below}");
         }
         assert!(outside.join("precious").exists());
+    }
+
+    #[test]
+    fn a_root_that_was_checked_stays_the_one_that_is_used() {
+        let base = tempfile::tempdir().unwrap();
+        let (proc, ours, theirs) = (base.path().join("proc"), base.path().join("ours"), base.path().join("theirs"));
+        for folder in [&proc.join("7"), &ours, &theirs] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        for root in [&ours, &theirs] {
+            fs::write(root.join("file"), "x").unwrap();
+        }
+        symlink(&ours, proc.join("7/root")).unwrap();
+        fs::write(proc.join("7/cgroup"), "0::/docker/abc\n").unwrap();
+        assert!(root_of(&proc, 7, "another").is_none(), "the number is somebody else's");
+        let place = Place { root: Arc::new(root_of(&proc, 7, "abc").unwrap()), below: PathBuf::new() };
+        // The process ends, and another one, with another root, gets its number.
+        fs::remove_dir_all(proc.join("7")).unwrap();
+        fs::create_dir(proc.join("7")).unwrap();
+        symlink(&theirs, proc.join("7/root")).unwrap();
+        fs::write(proc.join("7/cgroup"), "0::/user.slice\n").unwrap();
+        assert_eq!(clear_below(&place, None).unwrap().entries, 1);
+        assert!(theirs.join("file").exists() && !ours.join("file").exists());
     }
 
     #[test]

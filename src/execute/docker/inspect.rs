@@ -11,6 +11,9 @@ pub(super) struct Container(Value);
 
 static NOTHING: Value = Value::Null;
 
+/// Looks at its health that are told: the engine keeps as many.
+const HEALTH_LOOKS: usize = 5;
+
 impl Container {
     pub fn new(value: Value) -> Self {
         Self(value)
@@ -99,6 +102,15 @@ impl Container {
     pub fn health_output(&self) -> (&str, Option<i64>) {
         let last = self.at("/State/Health/Log").as_array().and_then(|log| log.last()).unwrap_or(&NOTHING);
         (last["Output"].as_str().unwrap_or_default(), last["ExitCode"].as_i64())
+    }
+
+    /// The last looks at its health, newest last: when, exit code, output.
+    pub fn health_log(&self) -> impl Iterator<Item = (Timestamp, Option<i64>, &str)> {
+        let log = self.at("/State/Health/Log").as_array().map(Vec::as_slice).unwrap_or_default();
+        log[log.len().saturating_sub(HEALTH_LOOKS)..].iter().filter_map(|look| {
+            let at = look["End"].as_str().and_then(time).or_else(|| look["Start"].as_str().and_then(time))?;
+            Some((at, look["ExitCode"].as_i64(), look["Output"].as_str().unwrap_or_default()))
+        })
     }
 
     /// The image as it was asked for.
@@ -272,6 +284,18 @@ impl Container {
     /// Seconds that it asks for between signal and force.
     pub fn stop_timeout(&self) -> u64 {
         self.at("/Config/StopTimeout").as_u64().unwrap_or(10)
+    }
+
+    /// Where it keeps what.
+    pub fn mounted(&self) -> impl Iterator<Item = Value> {
+        self.mounts().iter().map(|mount| {
+            let text = |name: &str| mount[name].as_str().unwrap_or_default();
+            let source = if text("Name").is_empty() { text("Source") } else { text("Name") };
+            serde_json::json!({
+                "path": text("Destination"), "kind": text("Type"), "source": source,
+                "read_only": mount["RW"].as_bool() == Some(false),
+            })
+        })
     }
 
     /// What comparisons look at.

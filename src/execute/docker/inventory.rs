@@ -6,6 +6,7 @@ use super::{
     snapshot::{Kept, Past},
 };
 use crate::domain::{Instance, Inventory, Service, Timestamp, Values};
+use crate::execute::protection::{self, last_name};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +18,6 @@ pub(super) const LABEL_SERVICE: &str = "oncalld.service";
 const LABEL_PROTECT: &str = "oncalld.protect";
 const LABEL_JOB: &str = "oncalld.job";
 
-/// What watches the rest must not be touched by what it pages.
-const WATCHERS: [&str; 3] = ["prometheus", "alertmanager", "oncalld"];
-
 /// What is known besides the containers.
 pub(super) struct Known<'a> {
     pub declared: &'a BTreeMap<String, DeclaredService>,
@@ -27,6 +25,8 @@ pub(super) struct Known<'a> {
     pub kept: &'a BTreeMap<String, Kept>,
     /// Services seen before that restart by themselves.
     pub lasting: Vec<(&'a String, &'a Past)>,
+    /// Why services were protected when they were last seen.
+    pub protected_before: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
 
 /// Containers by the canonical name of their service, in order of their names. Those put aside belong to none.
@@ -76,11 +76,11 @@ pub(super) fn inventory(containers: &[Container], known: &Known<'_>, now: Timest
         services.insert(canonical.clone(), service(canonical, name, group, found.map(|(_, facts)| facts), known));
     }
     for (name, facts) in known.declared.iter().filter(|(name, _)| !declared_seen.contains(*name)) {
-        services.entry(name.clone()).or_insert_with(|| absent(name, Some(facts), facts.image.as_deref()));
+        services.entry(name.clone()).or_insert_with(|| absent(name, Some(facts), facts.image.as_deref(), known));
     }
     for (name, past) in &known.lasting {
         let image = past.good.last().map(|seen| seen.image.as_str());
-        services.entry((*name).clone()).or_insert_with(|| absent(name, known.declared.get(*name), image));
+        services.entry((*name).clone()).or_insert_with(|| absent(name, known.declared.get(*name), image, known));
     }
     let renamed: BTreeMap<String, String> = compose_names(&services);
     for service in services.values_mut() {
@@ -133,7 +133,7 @@ fn service(
         health: facts.health.clone(),
         networks: networks.into_iter().collect(),
         job,
-        protected: protection(&canonical, group, facts, known.protected),
+        protected: declared_protection(facts).or_else(|| protection_of(&canonical, group, known.protected)),
         labels: group.first().map(|container| container.labels()).unwrap_or_default(),
         name: canonical,
     }
@@ -176,7 +176,7 @@ fn published_port(inside: &str, port: &str) -> String {
 }
 
 /// A service without containers keeps one instance under its name, so that what asks for it is told that it is missing.
-fn absent(name: &str, declared: Option<&DeclaredService>, image: Option<&str>) -> Service {
+fn absent(name: &str, declared: Option<&DeclaredService>, image: Option<&str>, known: &Known<'_>) -> Service {
     let nothing = DeclaredService::default();
     let facts = declared.unwrap_or(&nothing);
     Service {
@@ -193,7 +193,9 @@ fn absent(name: &str, declared: Option<&DeclaredService>, image: Option<&str>) -
         addresses: facts.address.iter().cloned().collect(),
         health: facts.health.clone(),
         job: facts.job,
-        protected: facts.protected.then(|| "declared as protected".to_owned()),
+        protected: declared_protection(facts)
+            .or_else(|| (known.protected_before)(name))
+            .or_else(|| protection::by_name(&[name, last_name(image.unwrap_or_default())], known.protected)),
         ..Service::default()
     }
 }
@@ -214,27 +216,29 @@ fn reachable_at(container: &Container) -> Vec<String> {
     found
 }
 
-fn protection(name: &str, group: &[&Container], facts: &DeclaredService, protected: &[String]) -> Option<String> {
-    if facts.protected {
-        return Some("declared as protected".into());
-    }
+fn declared_protection(facts: &DeclaredService) -> Option<String> {
+    facts.protected.then(|| "declared as protected".to_owned())
+}
+
+/// Why containers that make a service are protected, by what they are.
+pub(super) fn protection_of(name: &str, group: &[&Container], protected: &[String]) -> Option<String> {
     group.iter().find_map(|container| {
-        let image = container.image().split('@').next().unwrap_or_default();
-        let image = image.rsplit('/').next().unwrap_or_default().split(':').next().unwrap_or_default();
-        let names = [name, container.name(), image, container.label(COMPOSE_SERVICE).unwrap_or_default()];
+        let names = [
+            name,
+            container.name(),
+            last_name(container.image()),
+            container.label(COMPOSE_SERVICE).unwrap_or_default(),
+        ];
         if container.label(LABEL_PROTECT) == Some("true") {
             Some(format!("labelled {LABEL_PROTECT}=true"))
         } else if container.label("io.kubernetes.pod.name").is_some() || container.name().starts_with("k8s_") {
             Some("owned by a kubelet, which would undo what is done to it".into())
         } else if container.label("com.docker.swarm.service.id").is_some() {
             Some("owned by Swarm, which would undo what is done to it".into())
-        } else if let Some(watcher) = WATCHERS.iter().find(|watcher| names.contains(watcher)) {
-            Some(format!("it is {watcher}, which watches the rest"))
+        } else if protection::is_own(container.id()) {
+            Some("oncalld itself runs in it".into())
         } else {
-            protected
-                .iter()
-                .find(|entry| names.contains(&entry.as_str()))
-                .map(|entry| format!("protected as '{entry}'"))
+            protection::by_name(&names, protected)
         }
     })
 }

@@ -22,7 +22,13 @@ fn taken(containers: &[Container], declared: &BTreeMap<String, DeclaredService>)
     let kept = BTreeMap::new();
     inventory(
         containers,
-        &Known { declared, protected: &["vault".into()], kept: &kept, lasting: Vec::new() },
+        &Known {
+            declared,
+            protected: &["vault".into()],
+            kept: &kept,
+            lasting: Vec::new(),
+            protected_before: &|name| (name == "was-labelled").then(|| "labelled oncalld.protect=true".to_owned()),
+        },
         Utc::now(),
     )
 }
@@ -61,7 +67,8 @@ fn what_is_put_aside_belongs_to_no_service() {
     };
     let kept = BTreeMap::from([(containers[1].id().to_owned(), aside)]);
     let declared = BTreeMap::new();
-    let known = Known { declared: &declared, protected: &[], kept: &kept, lasting: Vec::new() };
+    let known =
+        Known { declared: &declared, protected: &[], kept: &kept, lasting: Vec::new(), protected_before: &|_| None };
     assert_eq!(inventory(&containers, &known, Utc::now()).services.len(), 1);
 }
 
@@ -78,6 +85,35 @@ fn watchers_and_owned_containers_are_protected() {
         let found = taken(&[container(name, labels)], &BTreeMap::new());
         assert_eq!(found.services[name].protected.is_some(), is_protected, "{name}");
     }
+}
+
+#[test]
+fn what_is_gone_is_as_protected_as_it_was() {
+    let image = |image: &str| DeclaredService { image: Some(image.into()), ..Default::default() };
+    let declared = BTreeMap::from([
+        ("metrics".to_owned(), image("prom/prometheus:v3")),
+        ("alertmanager".to_owned(), DeclaredService::default()),
+        ("was-labelled".to_owned(), DeclaredService::default()),
+        ("vault".to_owned(), DeclaredService::default()),
+        ("api".to_owned(), image("acme/api:1")),
+    ]);
+    let found = taken(&[], &declared);
+    for (name, is_protected) in
+        [("metrics", true), ("alertmanager", true), ("was-labelled", true), ("vault", true), ("api", false)]
+    {
+        assert_eq!(found.services[name].protected.is_some(), is_protected, "{name}");
+    }
+    // What was seen before and is not declared is not forgotten either.
+    let (name, past) = ("prometheus".to_owned(), Past::default());
+    let (kept, nothing) = (BTreeMap::new(), BTreeMap::new());
+    let known = Known {
+        declared: &nothing,
+        protected: &[],
+        kept: &kept,
+        lasting: vec![(&name, &past)],
+        protected_before: &|_| None,
+    };
+    assert!(inventory(&[], &known, Utc::now()).services["prometheus"].protected.is_some());
 }
 
 #[test]

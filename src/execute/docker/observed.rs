@@ -60,6 +60,7 @@ impl DockerEnvironment {
             protected: &self.shared.config.protected,
             kept: snapshots.kept(),
             lasting: snapshots.lasting(chrono::Duration::hours(MISSED_FOR), now).collect(),
+            protected_before: &|name| snapshots.past(name).and_then(|past| past.protected.clone()),
         };
         Ok(inventory(&containers, &known, now))
     }
@@ -69,7 +70,7 @@ impl DockerEnvironment {
         let mut snapshots = self.shared.snapshots.lock().await;
         let kept = snapshots.kept().clone();
         let declared = &self.shared.config.services;
-        let known = Known { declared, protected: &[], kept: &kept, lasting: Vec::new() };
+        let known = Known { declared, protected: &[], kept: &kept, lasting: Vec::new(), protected_before: &|_| None };
         for (name, group) in grouped(containers, &known) {
             let found = declaration(&name, &group, declared);
             let name = found.map_or(&name, |(declared, _)| declared);

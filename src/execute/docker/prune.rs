@@ -43,7 +43,9 @@ impl DockerEnvironment {
             let task = tokio::task::spawn_blocking(move || clear_below(&place, limit));
             let done =
                 within(PATIENCE, async { task.await.map_err(|error| EngineError::Broken(error.to_string())) }).await?;
-            let done = done.map_err(|error| EngineError::declined(format!("{path}: {error}")))?;
+            let done = done.map_err(|stopped| {
+                EngineError::declined(format!("{path}: {}", stopped.why)).after_others(stopped.entries > 0)
+            })?;
             let left = if done.left > 0 { format!(", {} left", done.left) } else { String::new() };
             let detail = format!("{} entries deleted below {path}, {} freed{left}", done.entries, ByteSize(done.bytes));
             return Ok(acted(done.entries > 0, &detail, ""));
@@ -68,10 +70,11 @@ impl DockerEnvironment {
         let listed = self.run(&container, &program(&below)).await?.success("find")?;
         if self.run(&container, &program(&[&below[..], &["-delete"]].concat())).await?.success("find").is_err() {
             // Not every find can delete: files and links first, then the folders that are empty, innermost first.
+            let partly = |error: EngineError| error.after_others(true);
             let files = [&below[..], &["!", "-type", "d", "-exec", "rm", "-f", "--", "{}", "+"]].concat();
-            self.run(&container, &program(&files)).await?.success("find")?;
+            self.run(&container, &program(&files)).await.map_err(partly)?.success("find").map_err(partly)?;
             let folders = [&below[..], &["-depth", "-type", "d", "-exec", "rmdir", "--", "{}", ";"]].concat();
-            self.run(&container, &program(&folders)).await?; // one that is not empty stays
+            self.run(&container, &program(&folders)).await.map_err(partly)?; // one that is not empty stays
         }
         let count = listed.lines().count();
         Ok(acted(count > 0, &format!("{count} entries deleted below {path}"), ""))
@@ -144,9 +147,11 @@ impl DockerEnvironment {
         let (mut removed, mut freed) = (0_u64, 0_u64);
         // An image that others are made of can go only after them.
         for _ in 0..5 {
-            let (count, bytes) = self.remove_dangling(&needed).await?;
-            (removed, freed) = (removed + count, freed + bytes);
-            if count == 0 {
+            let before = removed;
+            self.remove_dangling(&needed, &mut removed, &mut freed)
+                .await
+                .map_err(|error| error.after_others(removed > 0))?;
+            if removed == before {
                 break;
             }
         }
@@ -155,7 +160,7 @@ impl DockerEnvironment {
             Ok(pruned) => pruned.space_reclaimed.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
             // Podman keeps no build cache of that kind.
             Err(EngineError::Refused { status: 404 | 405, .. }) => 0,
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.after_others(removed > 0)),
         };
         let detail =
             format!("{removed} dangling images ({}) and {} of build cache removed", ByteSize(freed), ByteSize(cache));
@@ -170,12 +175,11 @@ impl DockerEnvironment {
         Ok(needed)
     }
 
-    async fn remove_dangling(&self, needed: &BTreeSet<String>) -> Answer<(u64, u64)> {
+    async fn remove_dangling(&self, needed: &BTreeSet<String>, count: &mut u64, bytes: &mut u64) -> Answer<()> {
         let docker = self.shared.engine.docker()?;
         let filters = HashMap::from([("dangling", vec!["true"])]);
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
         let dangling = within(DEADLINE, docker.list_images(Some(options))).await?;
-        let (mut count, mut bytes) = (0, 0);
         for image in dangling
             .iter()
             .filter(|image| !needed.contains(&image.id) && image.repo_tags.iter().all(|tag| tag == "<none>:<none>"))
@@ -183,15 +187,15 @@ impl DockerEnvironment {
             let options = RemoveImageOptionsBuilder::default().force(false).noprune(true).build();
             match within(DEADLINE, docker.remove_image(&image.id, Some(options), None)).await {
                 Ok(_) => {
-                    count += 1;
-                    bytes += u64::try_from(image.size).unwrap_or(0);
+                    *count += 1;
+                    *bytes += u64::try_from(image.size).unwrap_or(0);
                 }
                 // Something still uses it, or it went by itself.
                 Err(EngineError::Refused { status: 404 | 409, .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok((count, bytes))
+        Ok(())
     }
 }
 

@@ -75,10 +75,7 @@ impl DockerEnvironment {
             self.start(&id).await
         };
         if let Err(error) = started.await {
-            if !matches!(error, EngineError::Broken(_)) {
-                self.remove(&id).await.map_err(half_done)?;
-            }
-            return Err(error);
+            return Err(self.without(&id, &seen.container, error).await);
         }
         let detail = format!("{} was made again as it was when it last worked", seen.container);
         Ok(acted(true, &detail, &id))
@@ -207,13 +204,30 @@ impl DockerEnvironment {
             at: chrono::Utc::now(),
         };
         self.remember(old.id(), kept.clone()).await?;
-        match self.swap_steps(old, &kept, made).await {
-            Ok(id) => Ok(id),
-            Err(error @ EngineError::Broken(_)) => Err(error),
-            Err(error) => match self.put_back(old.id(), &kept).await {
+        let swapped = self.swap_steps(old, &kept, made).await;
+        self.or_as_it_was(swapped, old, &kept).await
+    }
+
+    /// Takes the way back at once where a step was answered with no. What got no answer at all is left to a probe.
+    pub(super) async fn or_as_it_was<T>(&self, done: Answer<T>, old: &Container, kept: &Kept) -> Answer<T> {
+        match done {
+            Ok(done) => Ok(done),
+            Err(error @ (EngineError::Broken(_) | EngineError::Unreadable(_) | EngineError::Partly(_))) => Err(error),
+            Err(error) => match self.put_back(old.id(), kept).await {
                 Ok(()) => Err(EngineError::declined(format!("{error}; {} is as it was", old.name()))),
-                Err(other) => Err(EngineError::Broken(format!("{error}; and putting {} back: {other}", old.name()))),
+                Err(other) => Err(EngineError::Partly(format!("{error}; and putting {} back: {other}", old.name()))),
             },
+        }
+    }
+
+    /// Removes what was created and did not start: then nothing was done. What got no answer is left to a probe.
+    pub(super) async fn without(&self, id: &str, name: &str, error: EngineError) -> EngineError {
+        if matches!(error, EngineError::Broken(_) | EngineError::Unreadable(_)) {
+            return error;
+        }
+        match self.remove(id).await {
+            Ok(()) => EngineError::declined(format!("{error}; {name} was removed again")),
+            Err(other) => EngineError::Partly(format!("{error}; and removing {name} again: {other}")),
         }
     }
 
@@ -270,6 +284,12 @@ impl DockerEnvironment {
 
     /// The way back: whatever has the name goes, and the old container has it again.
     pub(super) async fn put_back(&self, old: &str, kept: &Kept) -> Answer<()> {
+        let mut begun = false;
+        self.put_back_steps(old, kept, &mut begun).await.map_err(|error| error.after_others(begun))
+    }
+
+    /// `begun` is set once anything was changed.
+    async fn put_back_steps(&self, old: &str, kept: &Kept, begun: &mut bool) -> Answer<()> {
         if let Some(other) = present(self.shared.engine.inspect(&kept.name).await)?
             && other.id() != old
         {
@@ -281,16 +301,19 @@ impl DockerEnvironment {
             }
             if other.is_running() {
                 self.stop_fully(&other).await?;
+                *begun = true;
             }
             self.remove(other.id()).await?;
+            *begun = true;
         }
         let now = self.container(old).await?;
         if now.name() != kept.name {
             self.rename(old, &kept.name).await?;
+            *begun = true;
         }
         if now.restart_policy().0 != kept.policy {
             match self.set_policy(old, &kept.policy, kept.retries).await {
-                Err(EngineError::Refused { status: 404 | 405, .. }) | Ok(()) => {}
+                Err(EngineError::Refused { status: 404 | 405, .. }) | Ok(()) => *begun = true,
                 Err(error) => return Err(error),
             }
         }
@@ -310,10 +333,11 @@ impl DockerEnvironment {
         // Nothing was put aside, because nothing was there: then what was made goes.
         match self.find_made(container, key).await? {
             Some(made) if made.label(LABEL_REPLACES) == Some("") => {
-                if made.is_running() {
+                let ran = made.is_running();
+                if ran {
                     self.stop_fully(&made).await?;
                 }
-                self.remove(made.id()).await?;
+                self.remove(made.id()).await.map_err(|error| error.after_others(ran))?;
                 Ok(acted(true, &format!("{} is gone again", made.name()), ""))
             }
             _ => Err(EngineError::declined(format!("no container was put aside for {container} under {key}"))),
@@ -366,9 +390,4 @@ impl DockerEnvironment {
             other => other,
         }
     }
-}
-
-/// The first half is done and its undoing is not: nobody may take that for nothing.
-fn half_done(error: EngineError) -> EngineError {
-    EngineError::Broken(error.to_string())
 }

@@ -32,8 +32,8 @@ impl DockerEnvironment {
             return Err(EngineError::declined(format!("{service} has no container that more could be made like")));
         };
         let had = members.len();
-        for container in members.iter().skip(wanted).rev() {
-            self.put_aside(service, container, key).await.map_err(|error| partly(error, had != members.len()))?;
+        for (aside, container) in members.iter().skip(wanted).rev().enumerate() {
+            self.put_aside(service, container, key).await.map_err(|error| error.after_others(aside > 0))?;
         }
         let mut have = had.min(wanted);
         while have < wanted {
@@ -41,7 +41,7 @@ impl DockerEnvironment {
                 true => Ok(()),
                 false => self.add(service, first, &self.in_order(service).await?, key).await,
             };
-            more.map_err(|error| partly(error, have > had))?;
+            more.map_err(|error| error.after_others(have > had))?;
             have += 1;
         }
         Ok(acted(had != wanted, &format!("{had} before, {wanted} now"), ""))
@@ -70,8 +70,11 @@ impl DockerEnvironment {
             at: chrono::Utc::now(),
         };
         self.remember(container.id(), kept.clone()).await?;
-        self.put_aside_name(container, &kept).await?;
-        self.stop_fully(container).await
+        let aside = async {
+            self.put_aside_name(container, &kept).await?;
+            self.stop_fully(container).await
+        };
+        self.or_as_it_was(aside.await, container, &kept).await
     }
 
     /// Brings one back that was put aside to have fewer; false if there is none.
@@ -116,19 +119,11 @@ impl DockerEnvironment {
             self.attach(&id, &made).await?;
             self.start(&id).await
         };
-        if let Err(error) = started.await {
-            if !matches!(error, EngineError::Broken(_)) {
-                self.remove(&id).await?;
-            }
-            return Err(error);
+        match started.await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.without(&id, &name, error).await),
         }
-        Ok(())
     }
-}
-
-/// Some are done and one is not: what happened is for a probe to tell.
-fn partly(error: EngineError, some_done: bool) -> EngineError {
-    if some_done { EngineError::Broken(format!("{error}; some of the change was done")) } else { error }
 }
 
 /// `shop-api-1` is followed by the next free number; a single container's name is followed by key and number.

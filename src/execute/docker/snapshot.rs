@@ -63,6 +63,8 @@ pub(super) struct Past {
     pub changes: Vec<Change>,
     /// It restarts by itself, so that its absence is a fault rather than its end.
     pub lasting: bool,
+    /// Why nothing might be done to it.
+    pub protected: Option<String>,
     pub seen_at: Option<Timestamp>,
 }
 
@@ -128,6 +130,7 @@ impl Snapshots {
         let before = self.document.services.get(service).cloned().unwrap_or_default();
         let mut past = before.clone();
         past.lasting = container.restart_policy().0 != "no";
+        past.protected = super::inventory::protection_of(service, &[container], &[]);
         if past.current.as_ref().is_none_or(|seen| seen.configuration != configuration) {
             let stored = self.store.put(serde_json::to_vec(&whole(container))?).await?;
             let seen = Seen {

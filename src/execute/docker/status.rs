@@ -263,12 +263,23 @@ fn summary(seen: &[Seen], worst: &Seen, now: Timestamp) -> Values {
         "networks": networks,
         "ports": ports,
         "port_conflict": null,
+        "mounts": container.mounted().collect::<Vec<_>>(),
+        "health_log": health_log(container),
         "config_digest": digest(container).as_str(),
         "desired_instances": seen.len(),
         "running_instances": running,
         "instances": seen.iter().map(Seen::instance).collect::<Vec<_>>(),
     });
     value.as_object().cloned().unwrap_or_default()
+}
+
+fn health_log(container: &Container) -> Vec<Value> {
+    let looks = container.health_log();
+    looks
+        .map(|(at, exit_code, output)| {
+            json!({"at": at, "exit_code": exit_code, "output": clean_text(output.trim(), ERROR_LENGTH)})
+        })
+        .collect()
 }
 
 /// The status of what is not there: every field at its nothing, as the declared shape has it.

@@ -100,8 +100,9 @@ impl ProcessEnvironment {
         let mut freed = 0;
         let mut kept = Vec::new();
         for (tail, log) in tails.into_iter().filter_map(|(tail, log)| Some((tail?, log))) {
-            let digest =
-                self.inner.config.store.put(tail).await.map_err(|error| ExecuteError::transient(call, error))?;
+            let some_done = !kept.is_empty();
+            let digest = self.inner.config.store.put(tail).await;
+            let digest = digest.map_err(|error| ExecuteError::transient(call, error).after_others(some_done))?;
             kept.push(digest.short().to_owned());
             freed += blocking(call, managed, move |_| {
                 let mut freed = super::settings::missing_is_none(std::fs::metadata(crate::shim::rotated(&log)))?
@@ -112,7 +113,8 @@ impl ProcessEnvironment {
                 file.set_len(0)?;
                 Ok(freed)
             })
-            .await?;
+            .await
+            .map_err(|error| error.after_others(some_done))?;
         }
         let detail = format!("{freed} bytes freed; tails kept as {}", kept.join(", "));
         Ok(acted(freed > 0, detail))
@@ -183,7 +185,7 @@ pub(super) async fn reconfigure(
     })
     .await?;
     if changed {
-        control::tell(call, config, managed).await?;
+        control::tell(call, config, managed).await.map_err(|error| error.after_others(true))?;
     }
     Ok(changed)
 }

@@ -49,13 +49,16 @@ pub(super) async fn clear_path(
         return Err(ExecuteError::permanent(call, problem));
     }
     let wanted = path.to_owned();
-    let cleared = blocking(call, managed, move |managed| {
+    let (cleared, end) = blocking(call, managed, move |managed| {
         let path = absolute(managed, &wanted)?;
-        // Whatever was deleted before an error stays deleted, so the outcome is told, not lost.
-        Ok(open_without_links(&path).and_then(|folder| clear(&folder, older_than)))
+        let mut cleared = Cleared::default();
+        let end = open_without_links(&path).and_then(|folder| clear(&folder, older_than, &mut cleared));
+        Ok((cleared, end))
     })
-    .await?
-    .map_err(|error| ExecuteError::permanent(call, format!("{path}: {error}")))?;
+    .await?;
+    // Whatever was deleted before an error stays deleted, so the outcome is told, not lost.
+    let some_done = cleared.files + cleared.folders > 0;
+    end.map_err(|error| ExecuteError::permanent(call, format!("{path}: {error}")).after_others(some_done))?;
     let detail = format!(
         "{} files and {} folders deleted, {} freed, {} entries left",
         cleared.files,
@@ -101,13 +104,12 @@ pub(super) fn open_without_links(path: &Path) -> io::Result<OwnedFd> {
 const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
-fn clear(folder: &OwnedFd, older_than: Option<TimeSpan>) -> io::Result<Cleared> {
+fn clear(folder: &OwnedFd, older_than: Option<TimeSpan>, so_far: &mut Cleared) -> io::Result<()> {
     let device = fstat(folder)?.st_dev;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let before = older_than.map(|age| now.saturating_sub(age.as_std()).as_secs());
-    let mut cleared = Cleared::default();
-    clear_folder(folder, device, before, 0, &mut cleared)?;
-    Ok(cleared)
+    clear_folder(folder, device, before, 0, so_far)?;
+    Ok(())
 }
 
 /// Empties a folder; says whether it is empty now.
@@ -185,6 +187,12 @@ mod tests {
     use super::*;
     use std::{fs, os::unix::fs::symlink};
 
+    fn cleared(folder: &OwnedFd, older_than: Option<TimeSpan>) -> Cleared {
+        let mut cleared = Cleared::default();
+        clear(folder, older_than, &mut cleared).unwrap();
+        cleared
+    }
+
     #[test]
     fn links_are_deleted_not_followed() {
         let root = tempfile::tempdir().unwrap();
@@ -195,7 +203,7 @@ mod tests {
         fs::write(inside.join("deep/er/file"), "x".repeat(10_000)).unwrap();
         symlink(&outside, inside.join("folder-link")).unwrap();
         symlink(outside.join("file"), inside.join("deep/file-link")).unwrap();
-        let cleared = clear(&open_without_links(&inside).unwrap(), None).unwrap();
+        let cleared = cleared(&open_without_links(&inside).unwrap(), None);
         assert_eq!((cleared.files, cleared.folders, cleared.left), (3, 2, 0));
         assert!(cleared.bytes >= 10_000);
         assert_eq!(fs::read_dir(&inside).unwrap().count(), 0);
@@ -222,7 +230,7 @@ mod tests {
         let old = fs::File::create(root.path().join("folder/old")).unwrap();
         old.set_modified(SystemTime::now() - std::time::Duration::from_secs(7200)).unwrap();
         let folder = open_without_links(root.path()).unwrap();
-        let cleared = clear(&folder, Some(TimeSpan::from_secs(3600))).unwrap();
+        let cleared = cleared(&folder, Some(TimeSpan::from_secs(3600)));
         assert_eq!((cleared.files, cleared.folders), (1, 0));
         assert!(root.path().join("folder/young").exists());
     }

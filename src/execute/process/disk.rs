@@ -6,7 +6,7 @@ use super::{
     logs,
     service::{Managed, blocking},
 };
-use crate::{domain::Values, execute::ExecuteError};
+use crate::{domain::Values, execute::ExecuteError, shim::Launch};
 use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
 use serde_json::{Value, json};
 use std::{
@@ -35,11 +35,7 @@ pub(super) async fn disk(call: &str, managed: &Arc<Managed>) -> Result<Values, E
         let folder = std::path::absolute(launch.working_dir.unwrap_or_else(|| PathBuf::from(".")))?;
         let declared = managed.declared.clearable.iter();
         let clearable = declared.map(|path| Ok((path, absolute(managed, path)?))).collect::<io::Result<Vec<_>>>()?;
-        let mut mounts: BTreeMap<u64, Mount> = BTreeMap::new();
-        let used = [&folder].into_iter().chain(clearable.iter().map(|(_, path)| path)).chain(&logs);
-        for path in used {
-            note_mount(path, &mut mounts);
-        }
+        let mounts = file_systems([&folder].into_iter().chain(clearable.iter().map(|(_, path)| path)).chain(&logs));
         let listed: Vec<Value> = mounts.values().map(mount).collect();
         let percents = || listed.iter().map(|mount| (mount["percent"].as_f64().unwrap_or_default(), &mount["path"]));
         let fullest = percents().max_by(|a, b| a.0.total_cmp(&b.0));
@@ -63,6 +59,31 @@ pub(super) async fn disk(call: &str, managed: &Arc<Managed>) -> Result<Values, E
         })))
     })
     .await
+}
+
+/// What a service sees of the host's file systems, as its status tells: those of its folder, its declared paths and its
+/// logs.
+pub(super) fn seen(managed: &Managed, launch: &Launch) -> io::Result<Vec<Value>> {
+    let folder = std::path::absolute(launch.working_dir.clone().unwrap_or_else(|| PathBuf::from(".")))?;
+    let declared = managed.declared.clearable.iter().chain(&managed.declared.ownable);
+    let mut paths = declared.map(|path| absolute(managed, path)).collect::<io::Result<Vec<_>>>()?;
+    paths.extend(logs::log_files(managed)?.into_iter().map(|(_, log)| log));
+    paths.push(folder);
+    let told = |found: &Mount| {
+        let read_only = found.facts.f_flag.contains(StatVfsMountFlags::RDONLY);
+        let path = found.path.display().to_string();
+        json!({"path": path, "kind": "filesystem", "source": "", "read_only": read_only})
+    };
+    Ok(file_systems(paths.iter()).values().map(told).collect())
+}
+
+/// The file systems of these paths, by device.
+fn file_systems<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> BTreeMap<u64, Mount> {
+    let mut mounts = BTreeMap::new();
+    for path in paths {
+        note_mount(path, &mut mounts);
+    }
+    mounts
 }
 
 /// The file system of a path, or of the nearest folder above it that exists.

@@ -30,6 +30,7 @@ impl ProcessEnvironment {
         let streak = managed.observed().failing_streak;
         if let Some(endpoint) = &managed.declared.health {
             let answer = self.inner.prober.probe(endpoint, timeout).await;
+            managed.observed().looked(&answer);
             let streak = if answer.healthy { 0 } else { streak.max(1) };
             return Ok(health("endpoint", endpoint, &answer, streak));
         }

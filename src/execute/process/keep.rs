@@ -70,7 +70,11 @@ impl ProcessTask {
         }
         let running = !instances.is_empty() && instances.iter().all(Snapshot::running);
         let healthy = match &managed.declared.health {
-            Some(endpoint) if running => self.environment.inner.prober.probe(endpoint, PROBE).await.healthy,
+            Some(endpoint) if running => {
+                let answer = self.environment.inner.prober.probe(endpoint, PROBE).await;
+                managed.observed().looked(&answer);
+                answer.healthy
+            }
             _ => running,
         };
         let present = instances.iter().all(|instance| instance.state.config.as_ref() == Some(&launch.digest()));

@@ -18,9 +18,15 @@ type Acted = Result<Values, ExecuteError>;
 
 /// Restarts one instance after the other.
 pub(super) async fn restart(call: &str, config: &ProcessConfig, managed: &Arc<Managed>, grace: Duration) -> Acted {
+    let mut some_done = false;
     for instance in instances(call, managed).await? {
-        let state = control::order(call, config, &instance.folder, Command::restart(grace)).await?;
-        has_started(call, &instance.name, &state)?;
+        let restarted = async {
+            let state = control::order(call, config, &instance.folder, Command::restart(grace)).await?;
+            // What ran was stopped, so this is no longer "not done".
+            has_started(call, &instance.name, &state).map_err(|error| error.after_others(true))
+        };
+        restarted.await.map_err(|error| error.after_others(some_done))?;
+        some_done = true;
     }
     Ok(acted(true, "restarted".into()))
 }
@@ -31,11 +37,14 @@ pub(super) async fn start(call: &str, config: &ProcessConfig, managed: &Arc<Mana
     for instance in instances(call, managed).await? {
         if instance.paused() {
             let problem = format!("{} is paused; unpause it", instance.name);
-            return Err(ExecuteError::permanent(call, problem));
+            return Err(ExecuteError::permanent(call, problem).after_others(!started.is_empty()));
         }
         if instance.main.is_none() {
-            let state = control::order(call, config, &instance.folder, Command::start()).await?;
-            has_started(call, &instance.name, &state)?;
+            let start = async {
+                let state = control::order(call, config, &instance.folder, Command::start()).await?;
+                has_started(call, &instance.name, &state)
+            };
+            start.await.map_err(|error| error.after_others(!started.is_empty()))?;
             started.push(instance.name);
         }
     }
@@ -56,7 +65,8 @@ pub(super) async fn stop(call: &str, config: &ProcessConfig, managed: &Arc<Manag
     let mut stopped = Vec::new();
     for instance in instances(call, managed).await? {
         if instance.main.is_some() || instance.order.want != Want::Stopped {
-            control::order(call, config, &instance.folder, Command::stop(grace)).await?;
+            let order = control::order(call, config, &instance.folder, Command::stop(grace)).await;
+            order.map_err(|error| error.after_others(!stopped.is_empty()))?;
         }
         if instance.main.is_some() {
             stopped.push(instance.name);
@@ -74,8 +84,9 @@ pub(super) async fn pause(call: &str, config: &ProcessConfig, managed: &Arc<Mana
         return Err(ExecuteError::permanent(call, format!("{} is {}", down.name, down.state_name())));
     }
     let awake: Vec<_> = instances.iter().filter(|instance| !instance.paused()).collect();
-    for instance in &awake {
-        control::order(call, config, &instance.folder, Command::go_on(Want::Paused)).await?;
+    for (done, instance) in awake.iter().enumerate() {
+        let order = control::order(call, config, &instance.folder, Command::go_on(Want::Paused)).await;
+        order.map_err(|error| error.after_others(done > 0))?;
     }
     Ok(acted(!awake.is_empty(), "paused".into()))
 }
@@ -87,8 +98,9 @@ pub(super) async fn unpause(call: &str, config: &ProcessConfig, managed: &Arc<Ma
     if frozen.is_empty() {
         return Err(ExecuteError::permanent(call, format!("{} is not paused", managed.name)));
     }
-    for instance in frozen {
-        control::order(call, config, &instance.folder, Command::go_on(Want::Running)).await?;
+    for (done, instance) in frozen.into_iter().enumerate() {
+        let order = control::order(call, config, &instance.folder, Command::go_on(Want::Running)).await;
+        order.map_err(|error| error.after_others(done > 0))?;
     }
     Ok(acted(true, "unpaused".into()))
 }
@@ -149,13 +161,17 @@ pub(super) async fn scale(call: &str, config: &ProcessConfig, managed: &Arc<Mana
     // Written first: after a crash in between, the next daemon starts what is missing, and what is too many is seen.
     blocking(call, managed, move |managed| write_json(&managed.folder.path().join("replicas.json"), &wanted, true))
         .await?;
-    for n in (wanted + 1..=before).rev() {
-        control::order(call, config, &managed.folder.instance(n), Command::stop(GRACE)).await?;
-    }
-    for n in before + 1..=wanted {
-        let state = control::order(call, config, &managed.folder.instance(n), Command::start()).await?;
-        has_started(call, &managed.instance_name(n), &state)?;
-    }
+    let scaled = async {
+        for n in (wanted + 1..=before).rev() {
+            control::order(call, config, &managed.folder.instance(n), Command::stop(GRACE)).await?;
+        }
+        for n in before + 1..=wanted {
+            let state = control::order(call, config, &managed.folder.instance(n), Command::start()).await?;
+            has_started(call, &managed.instance_name(n), &state)?;
+        }
+        Ok::<_, ExecuteError>(())
+    };
+    scaled.await.map_err(|error| error.after_others(true))?;
     Ok(acted(before != wanted, format!("{before} → {wanted} instances")))
 }
 

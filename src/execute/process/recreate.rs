@@ -69,7 +69,7 @@ pub(super) async fn recreate(
         managed.folder.set_launch(&after)
     })
     .await?;
-    start_anew(call, config, managed).await?;
+    start_anew(call, config, managed).await.map_err(|error| error.after_others(true))?;
     Ok(acted(true, format!("runs with configuration {}", digest.short())))
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn restore(
         write_json(&kept_at, &Kept { restored: true, ..kept }, true)
     })
     .await?;
-    start_anew(call, config, managed).await?;
+    start_anew(call, config, managed).await.map_err(|error| error.after_others(true))?;
     Ok(acted(true, format!("runs with configuration {} again", digest.short())))
 }
 

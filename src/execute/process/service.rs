@@ -2,11 +2,12 @@
 
 use crate::{
     config::{RestartPolicy, ServiceConfig},
-    execute::ExecuteError,
+    domain::{Timestamp, clean_text},
+    execute::{ExecuteError, probe::Answer},
     shim::{InstanceFolder, Launch, ServiceFolder},
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -14,6 +15,9 @@ use std::{
 
 /// More instances than this of one service is a slip of the finger.
 pub(super) const MOST_REPLICAS: u32 = 50;
+
+/// Characters of what a look at the health endpoint brought.
+const LOOK_LENGTH: usize = 300;
 
 /// A declared service.
 #[derive(Debug)]
@@ -27,14 +31,42 @@ pub(super) struct Managed {
 }
 
 /// What only repeated looking can tell; lost with the daemon, and soon known again.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Observed {
+    /// The last looks at its health endpoint, newest last.
+    pub(super) looks: VecDeque<Look>,
     /// Probes of the health endpoint that failed in a row.
     pub(super) failing_streak: i64,
     /// Since when it has been ready at every look.
     pub(super) ready_since: Option<Instant>,
     /// Whether the present configuration is known as good.
     pub(super) recorded: bool,
+}
+
+/// A look at the health endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) at: Timestamp,
+    pub(super) healthy: bool,
+    pub(super) output: String,
+}
+
+/// Looks that are told.
+const LOOKS: usize = 5;
+
+impl Observed {
+    /// Takes note of what the health endpoint answered.
+    pub(super) fn looked(&mut self, answer: &Answer) {
+        let output = match answer.status {
+            Some(status) if answer.healthy => format!("answered {status}"),
+            _ if answer.healthy => "answered".to_owned(),
+            _ => clean_text(&answer.error, LOOK_LENGTH),
+        };
+        self.looks.push_back(Look { at: chrono::Utc::now(), healthy: answer.healthy, output });
+        while self.looks.len() > LOOKS {
+            self.looks.pop_front();
+        }
+    }
 }
 
 impl Managed {

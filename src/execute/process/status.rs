@@ -1,14 +1,17 @@
 //! `process.status`, `process.list` and the inventory.
 
 use super::{
-    ProcessEnvironment, effective, ports,
+    ProcessEnvironment, disk, effective, ports,
     service::{Managed, blocking},
     settings,
     snapshot::{Snapshot, instances},
 };
 use crate::{
     domain::{Instance, Inventory, Labels, Service, TimeSpan, Values},
-    execute::ExecuteError,
+    execute::{
+        ExecuteError,
+        protection::{self, last_name},
+    },
     shim::{ExitReason, Launch, StartError},
 };
 use chrono::Utc;
@@ -26,6 +29,7 @@ struct Read {
     image_id: String,
     usage: u64,
     conflict: Option<ports::Conflict>,
+    mounts: Vec<Value>,
 }
 
 /// The health of a service as a word, and whether that makes it ready.
@@ -64,6 +68,7 @@ impl ProcessEnvironment {
                 conflict: ports::conflict(managed, &instances, &state_root),
                 image_id: settings::program_id(&launch),
                 replicas: managed.replicas()?,
+                mounts: disk::seen(managed, &launch)?,
                 launch,
                 instances,
             })
@@ -78,7 +83,9 @@ impl ProcessEnvironment {
         let Some(started) = instances.iter().filter(|i| i.running()).filter_map(Snapshot::started_at).max() else {
             return Health::Unhealthy;
         };
-        if self.inner.prober.probe(endpoint, PROBE).await.healthy {
+        let answer = self.inner.prober.probe(endpoint, PROBE).await;
+        managed.observed().looked(&answer);
+        if answer.healthy {
             return Health::Healthy;
         }
         let young = Utc::now() - started < managed.declared.ready_after.as_chrono();
@@ -139,7 +146,10 @@ fn in_inventory(managed: &Managed, instances: &[Snapshot], launch: &Launch) -> S
         health: declared.health.clone(),
         networks: vec!["host".into()],
         job: declared.job,
-        protected: declared.protected.then(|| "declared as protected".to_owned()),
+        protected: declared
+            .protected
+            .then(|| "declared as protected".to_owned())
+            .or_else(|| protection::by_name(&[&managed.name, last_name(effective::program(launch))], &[])),
         labels: Labels::default(),
     }
 }
@@ -200,11 +210,20 @@ fn result(managed: &Managed, read: &Read, health: Health) -> Values {
         "networks": ["host"],
         "ports": managed.ports().iter().map(|port| format!("{port}/tcp")).collect::<Vec<_>>(),
         "port_conflict": conflict.map(|c| json!({"port": c.port, "owner": c.owner, "owner_known": c.owner_known})),
+        "mounts": read.mounts,
+        "health_log": health_log(managed),
         "config_digest": read.launch.digest(),
         "desired_instances": read.replicas,
         "running_instances": up_instances,
         "instances": read.instances.iter().map(|instance| instance_result(instance, health)).collect::<Vec<_>>(),
     }))
+}
+
+fn health_log(managed: &Managed) -> Vec<Value> {
+    let observed = managed.observed();
+    let code = |healthy: bool| i32::from(!healthy);
+    let looks = observed.looks.iter();
+    looks.map(|look| json!({"at": look.at, "exit_code": code(look.healthy), "output": look.output})).collect()
 }
 
 fn instance_result(instance: &Snapshot, health: Health) -> Value {

@@ -3,6 +3,7 @@
 mod acts;
 mod connections;
 pub mod data_store;
+mod halfway;
 mod logs;
 mod recreation;
 mod remote;

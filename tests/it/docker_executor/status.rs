@@ -181,3 +181,33 @@ async fn replicas_and_projects_are_services() {
     let captured = oncalld::execute::Environment::capture(&rig.environment, &service).await.expect("a state");
     assert_eq!(captured.identity.len(), 2);
 }
+
+#[tokio::test]
+async fn mounts_and_the_last_looks_at_its_health_are_told() {
+    let Some(stage) = Stage::open() else { return };
+    let rig = Rig::new().await;
+    let volume = stage.volume("data");
+    let options = [
+        "--volume",
+        &format!("{volume}:/data:ro"),
+        "--tmpfs",
+        "/scratch",
+        "--health-cmd",
+        "echo looked; [ -e /tmp/well ]",
+        "--health-interval",
+        "1s",
+        "--health-retries",
+        "1",
+    ];
+    stage.run("api", &options, &["sh", "-c", "mkdir -p /tmp; sleep 600"]);
+    let api = stage.unique("api");
+    let status = rig.until(&api, |status| status["health_log"].as_array().is_some_and(|log| log.len() == 5)).await;
+    let mounts = status["mounts"].as_array().expect("mounts");
+    let data = json!({"path": "/data", "kind": "volume", "source": volume, "read_only": true});
+    assert!(mounts.contains(&data), "{status}");
+    let looks = status["health_log"].as_array().expect("looks");
+    assert!(looks.iter().all(|look| look["exit_code"] == 1 && look["output"] == "looked"), "{status}");
+    assert!(looks.windows(2).all(|two| two[0]["at"].as_str() < two[1]["at"].as_str()), "the newest last: {status}");
+    docker_ok(&["exec", &api, "touch", "/tmp/well"]);
+    rig.until(&api, |status| status["health_log"][4]["exit_code"] == 0 && status["ready"] == true).await;
+}

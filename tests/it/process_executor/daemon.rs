@@ -35,3 +35,39 @@ fn a_daemon_that_is_killed_orphans_and_doubles_nothing() {
         if program() == before { Err("it is the same".to_owned()) } else { Ok(()) }
     });
 }
+
+#[test]
+fn an_engine_that_cannot_be_addressed_is_no_reason_not_to_start() {
+    for docker in
+        [json!({"host": "tcp://127.0.0.1:1", "certificates": "/nonexistent"}), json!({"host": "tcp://127.0.0.1:1"})]
+    {
+        let environment =
+            json!({"kind": "auto", "docker": docker, "services": {"idle": {"argv": ["/bin/sleep", "600"]}}});
+        let daemon = Daemon::start(&Settings::of(json!({"here": environment})));
+        daemon.sees_services();
+        let status = daemon.read("here", "get_status", "idle");
+        assert_eq!(status["networks"], json!(["host"]), "a process: {status}");
+    }
+}
+
+#[test]
+fn an_argument_that_names_a_service_must_name_one() {
+    let idle = || json!({"argv": ["/bin/sleep", "600"], "aliases": ["kv"]});
+    let services = json!({"api": {"argv": ["/bin/sleep", "600"]}, "cache": idle()});
+    let daemon = Daemon::start(&Settings::of(json!({"here": {"kind": "process", "services": services}})));
+    daemon.sees_services();
+    let ask = |to: &str| {
+        let body = json!({"target": "api", "arguments": {"to": to}});
+        daemon.http.post("/api/v1/operations/check_connectivity", &body).expect("an answer")
+    };
+    let refused = ask("cachee");
+    assert_eq!((refused.status, &refused.json()["near"]), (404, &json!(["cache"])), "{}", refused.text);
+    let begun = ask("kv").ok();
+    let incident = daemon.wait_for(
+        begun["incident"].as_str().expect("an incident"),
+        "its end",
+        Duration::from_secs(30),
+        |incident| incident["state"] == "closed",
+    );
+    assert_eq!(incident["trigger"]["arguments"]["to"], "cache", "by its own name: {incident}");
+}

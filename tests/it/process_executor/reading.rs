@@ -13,6 +13,15 @@ async fn every_reading_call_answers() {
     let rig = Rig::new([("cache", cache), ("api", api)]).await;
     rig.until("cache", |status| status["ready"] == true).await;
     let one = |name: &str| json!({"service": name});
+    for _ in 0..6 {
+        rig.status("cache").await;
+    }
+    let status = rig.status("cache").await;
+    let looks = status["health_log"].as_array().unwrap();
+    assert_eq!(looks.len(), 5, "{status}");
+    assert!(looks.iter().all(|look| look["exit_code"] == 0 && look["output"] == "answered"), "{status}");
+    assert_eq!(status["mounts"][0]["kind"], "filesystem", "{status}");
+    assert_eq!(rig.status("api").await["health_log"], json!([]));
 
     let list = rig.read("process.list", json!({})).await;
     assert_eq!((&list["count"], &list["not_running"]), (&json!(2), &json!([])));

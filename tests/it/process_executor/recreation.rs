@@ -111,3 +111,37 @@ async fn a_new_declaration_is_taken_over_and_what_runs_goes_on() {
     rig.act("process.restart", json!({"service": "api", "stop_timeout": "1s", "force": false})).await;
     rig.until_logged("api", "A=new").await;
 }
+
+/// What was done in part must never be told as not done.
+fn unknown(result: Result<Value, oncalld::execute::ExecuteError>) -> String {
+    match result {
+        Err(oncalld::execute::ExecuteError::Unknown { problem, .. }) => problem,
+        other => panic!("it was done in part: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_was_replaced_without_an_order_is_not_told_as_not_done() {
+    let rig = Rig::new([("api", with_variables(shell(SAYS), &[("A", "1")]))]).await;
+    let order = rig.path("state/api/1/order.json");
+    let given = std::fs::read(&order).expect("an order");
+    std::fs::remove_file(&order).expect("the order goes");
+    std::fs::create_dir(&order).expect("a folder in its place");
+    unknown(rig.try_act("process.recreate", recreate("k1", json!({"set": {"A": "2"}}))).await);
+    unknown(rig.try_act("process.restore", json!({"service": "api", "key": "k1"})).await);
+    std::fs::remove_dir(&order).expect("the folder goes");
+    std::fs::write(&order, given).expect("the order again");
+}
+
+#[tokio::test]
+async fn a_restart_that_stops_and_cannot_start_is_not_told_as_not_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("busybox-copy");
+    std::fs::copy("/bin/sleep", &program).expect("a program");
+    let path = program.to_string_lossy().into_owned();
+    let rig = Rig::new([("api", super::service(&[&path, "600"]))]).await;
+    std::fs::remove_file(&program).expect("the program goes");
+    unknown(rig.try_act("process.restart", json!({"service": "api", "stop_timeout": "1s", "force": true})).await);
+    assert_eq!(rig.status("api").await["running"], false);
+    permanent(rig.try_act("process.start", json!({"service": "api"})).await);
+}

@@ -79,7 +79,7 @@ fn status() -> Value {
         "uptime": "4h", "paused": false, "job": false, "image": "app:v2", "image_id": "sha256:2", "command": ["/app"],
         "memory_limit": "16MiB", "memory_swap_limit": "16MiB", "memory_usage": "4MiB", "cpu_limit": null,
         "pids_limit": null, "throttled": 0, "networks": ["front"], "ports": [], "port_conflict": null,
-        "config_digest": "c", "desired_instances": 1, "running_instances": 1, "instances": [],
+        "mounts": [], "health_log": [], "config_digest": "c", "desired_instances": 1, "running_instances": 1, "instances": [],
     })
 }
 
