@@ -132,7 +132,7 @@ impl Feed {
             EventBody::RemedyManual { instructions, reason, .. } => {
                 line("manual", Tone::Warning, format!("{} ({})", one_line(instructions), one_line(reason)))
             }
-            EventBody::TargetRechecked { healthy, detail } => {
+            EventBody::TargetRechecked { healthy, detail, .. } => {
                 let tone = if *healthy == Some(true) { Tone::Good } else { Tone::Warning };
                 line("re-check", tone, one_line(detail))
             }

@@ -352,6 +352,9 @@ pub enum EventBody {
     TargetRechecked {
         /// Whether it is healthy; none if that cannot be told.
         healthy: Option<bool>,
+        /// Whether something that was asked says so, not only that it runs.
+        #[serde(default)]
+        probed: bool,
         /// In words.
         detail: String,
     },

@@ -89,6 +89,10 @@ pub struct Incident {
     pub read_only: Option<String>,
     /// Alerts, as last reported.
     pub alerts: Vec<Alert>,
+    /// When the resolution of an alert was received, by its fingerprint: of those that are resolved now.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub resolutions: std::collections::BTreeMap<Digest, Timestamp>,
     /// The current plan.
     pub plan: Option<Plan>,
     /// The plan revision that the present diagnosis began with; what older ones saw no longer counts.
@@ -324,6 +328,9 @@ pub struct Recheck {
     pub at: Timestamp,
     /// Whether it is healthy.
     pub healthy: Option<bool>,
+    /// Whether something that was asked says so, not only that it runs.
+    #[serde(default)]
+    pub probed: bool,
     /// In words.
     pub detail: String,
 }

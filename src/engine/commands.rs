@@ -8,12 +8,12 @@ use super::run::Loop;
 use crate::config::Config;
 use crate::domain::{
     Approval, ApprovalId, ApprovalState, Decision, Delivery, Digest, EventBody, IncidentId, Inventories, Service,
-    Values, nearest,
+    Shape, Values, nearest,
 };
 use crate::flow::{self, Correlated, Known, Refusal, Word};
 use crate::journal::Append;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use serde_json::Value;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Names that are listed where none is near; more would bury the message.
 const MOST_LISTED: usize = 12;
@@ -55,6 +55,10 @@ impl Loop {
     }
 
     fn deliver(&mut self, delivery: &Delivery, reply: Reply<Accepted>) {
+        if let Some(problem) = self.not_looked_at(delivery) {
+            let _ = reply.send(Err(EngineError::Unavailable(problem)));
+            return;
+        }
         let left_out = delivery.left_out();
         let correlated = self.correlated(delivery);
         let full = if !self.has_room(&correlated) {
@@ -221,7 +225,31 @@ impl Loop {
             }
             (None, crate::catalog::On::Environment) => (self.only_environment(environment)?, None),
         };
+        let arguments = self.with_targets(&environment, operation, arguments)?;
         Ok(flow::operate_by_hand(&config, &environment, service.as_deref(), &by.name, name, arguments))
+    }
+
+    /// The arguments that name services, as the inventory names them.
+    fn with_targets(
+        &self,
+        environment: &str,
+        operation: &crate::catalog::Operation,
+        mut arguments: Values,
+    ) -> Result<Values, EngineError> {
+        for (parameter, declared) in &operation.parameters {
+            let Some(given) = arguments.get_mut(parameter) else { continue };
+            match (declared.shape.inner(), given) {
+                (Shape::Target, Value::String(name)) => *name = self.find_service(Some(environment), name)?.1,
+                (Shape::List(item), Value::Array(names)) if *item.inner() == Shape::Target => {
+                    for name in names {
+                        let Value::String(name) = name else { continue };
+                        *name = self.find_service(Some(environment), name)?.1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(arguments)
     }
 
     fn only_environment(&self, wanted: Option<&str>) -> Result<String, EngineError> {

@@ -18,6 +18,7 @@ mod closed;
 mod command;
 mod commands;
 mod fetching;
+mod first_look;
 mod handle;
 mod inbox;
 mod inventory;

@@ -46,6 +46,8 @@ pub(super) struct Loop {
     retry_at: Option<tokio::time::Instant>,
     drain: Duration,
     draining: bool,
+    /// When this process began.
+    pub(super) started: tokio::time::Instant,
 }
 
 impl Loop {
@@ -73,6 +75,7 @@ impl Loop {
             retry_at: None,
             drain,
             draining: false,
+            started: tokio::time::Instant::now(),
         }
     }
 

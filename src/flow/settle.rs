@@ -6,8 +6,8 @@ use super::{
     diagnose,
 };
 use crate::domain::{
-    AlertStatus, CallOutcome, EventBody, Incident, PhaseName, StepId, StepRecord, StepRole, StepStatus, TimeSpan,
-    Trigger, Verdict,
+    AlertStatus, CallOutcome, EventBody, Incident, PhaseName, Recheck, StepId, StepRecord, StepRole, StepStatus,
+    TimeSpan, Trigger, Verdict,
 };
 use crate::{judge, plan};
 
@@ -73,12 +73,13 @@ fn unfinished(incident: &Incident) -> Option<String> {
 pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
     let firing = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
     let given_up = is_given_up(incident) && !matches!(incident.trigger, Trigger::Operation { .. });
-    if is_acting(incident) || !(all_resolved(incident) || given_up) {
+    let over = all_resolved(incident) && incident.verdict.is_none() && !has_helped(incident);
+    if is_acting(incident) || !(over || given_up) {
         return None;
     }
     match &incident.recheck {
         None => Some(Next::Wait { effects: vec![Effect::Recheck], wakes_at: None }),
-        Some(seen) if seen.healthy == Some(true) && !firing => Some(Next::Append(recovered(incident, &seen.detail))),
+        Some(seen) if seen.healthy == Some(true) && !firing => Some(Next::Append(recovered(incident, seen))),
         Some(seen) if given_up => {
             let due = seen.at + RECHECK_EVERY.as_chrono();
             let effects = if due <= snapshot.now { vec![Effect::Recheck] } else { Vec::new() };
@@ -88,13 +89,27 @@ pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Ne
     }
 }
 
+/// Whether a remedy was carried out and checked, and its verdict is all that is missing: what its check found out is worth
+/// more than another look.
+fn has_helped(incident: &Incident) -> bool {
+    let remedies = resolution(incident);
+    let helped = |record: &&StepRecord| record.status == StepStatus::Succeeded && record.action.is_some();
+    !remedies.is_empty() && remedies.iter().all(helped)
+}
+
 /// The fault is gone without us: pending requests are void, and the incident ends.
-fn recovered(incident: &Incident, detail: &str) -> Vec<EventBody> {
+fn recovered(incident: &Incident, seen: &Recheck) -> Vec<EventBody> {
+    let detail = &seen.detail;
     let mut events = void_live(incident, "the fault is gone");
     let (verdict, reason) = if incident.alerts.is_empty() {
         (Verdict::Mitigated, format!("the target is healthy again: {detail}"))
-    } else {
+    } else if seen.probed {
         (Verdict::Resolved, format!("the alerts are over and the target is healthy: {detail}"))
+    } else {
+        (
+            Verdict::Mitigated,
+            format!("the alerts are over and the target runs, which is all that can be seen: {detail}"),
+        )
     };
     events.push(EventBody::VerdictReached { verdict, reason, cites: Vec::new() });
     events.push(close(verdict.as_str().to_owned()));

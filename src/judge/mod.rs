@@ -2,8 +2,10 @@
 
 mod check;
 mod findings;
+mod promql;
 mod verdict;
 
 pub use check::{expectation, expected, found, precondition, probe, verify_arguments};
 pub use findings::findings;
+pub use promql::{Selector, selectors};
 pub use verdict::verdict_without_remedy;

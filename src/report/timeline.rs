@@ -140,7 +140,7 @@ fn acted(incident: &Incident, body: &EventBody) -> Option<String> {
         EventBody::UndoFinished { step: id, undone, detail } => {
             format!("{} {}{}", step(id), if *undone { "taken back" } else { "not taken back" }, after_colon(detail))
         }
-        EventBody::TargetRechecked { healthy, detail } => {
+        EventBody::TargetRechecked { healthy, detail, .. } => {
             let state = match healthy {
                 Some(true) => "healthy",
                 Some(false) => "not healthy",

@@ -18,6 +18,13 @@ const CAPTURE: Duration = Duration::from_secs(15);
 const AWAY_PAUSE: Duration = Duration::from_secs(5);
 const SETTLING_PAUSE: Duration = Duration::from_secs(1);
 
+/// Looks at a target just before a call, and the pause between them.
+const LOOKS: u32 = 5;
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a probe may go without an answer while the environment is there; then people must look.
+const PROBE: Duration = Duration::from_secs(300);
+
 /// How long an environment may take over a call that waits for nothing on purpose, once it has it.
 const SETTLING: Duration = Duration::from_secs(10);
 
@@ -27,19 +34,43 @@ const GRACE: TimeSpan = TimeSpan::from_secs(15);
 impl Runner {
     /// Reads the target for the gate. A target that cannot be read now is read again later.
     pub(super) async fn inspect(&self, job: &Job, id: &StepId) -> EffectResult {
-        let inspected = async {
+        let look = async || {
             let record = job.record(id)?;
-            let seen = self.left(job, &record.step.target).await?;
+            let seen = self.seen(job, &record.step.target).await?;
             let condition = record.action.as_ref().and_then(|action| action.binding.precondition.as_ref());
             let precondition = condition.map(|condition| judge::precondition(condition, &seen.status));
             Ok::<_, Failure>(Inspected { seen, precondition })
         };
-        match inspected.await {
+        let mut inspected = look().await;
+        for _ in 1..LOOKS {
+            if !matches!(&inspected, Err(failure) if failure.transient) {
+                break;
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+            inspected = look().await;
+        }
+        match inspected {
             Ok(inspected) => EffectResult::Inspected(inspected),
-            Err(failure) if failure.transient => self.later(job, &failure).await,
+            Err(failure) if failure.transient => self.unread(job, id, &failure).await,
             // A target that is gone is as drifted as can be.
             Err(_) => EffectResult::Inspected(Inspected { seen: Left::default(), precondition: Some(Truth::False) }),
         }
+    }
+
+    /// What comes of a target that cannot be read. While its environment is away the incident says so and waits; else
+    /// preparing it has failed, which is counted, or what has begun cannot go on.
+    async fn unread(&self, job: &Job, id: &StepId, failure: &Failure) -> EffectResult {
+        if self.is_away(job).await {
+            return self.later(job, failure).await;
+        }
+        let begun =
+            job.record(id).is_ok_and(|record| record.action.as_ref().is_some_and(|action| !action.calls.is_empty()));
+        if begun {
+            tracing::warn!(incident = %job.incident.id, problem = failure.problem, "a target that was acted on cannot be read");
+            return EffectResult::Inspected(Inspected { seen: Left::default(), precondition: Some(Truth::False) });
+        }
+        let error = format!("it could not be read just before acting: {}", failure.problem);
+        fact(EventBody::PrepareFailed { step: id.clone(), error, transient: true })
     }
 
     /// Ends an effect without a fact, after a pause: the same state asks for it again.
@@ -65,7 +96,7 @@ impl Runner {
         };
         if let CallOutcome::Unknown { error } = &outcome {
             tracing::warn!(incident = %job.incident.id, problem = error, "a call may have been done; probing");
-            return self.probe(job, id, index, undo).await;
+            return self.probed_outcome(job, id, (index, undo), Some(error)).await;
         }
         let target = job.record(id).map(|record| record.step.target.clone()).unwrap_or_default();
         let left = match &outcome {
@@ -105,10 +136,32 @@ impl Runner {
 
     /// Finds out whether a call was done that another process intended, or whose answer did not come. Never sends it.
     pub(super) async fn probe(&self, job: &Job, id: &StepId, index: usize, undo: bool) -> EffectResult {
+        self.probed_outcome(job, id, (index, undo), None).await
+    }
+
+    async fn probed_outcome(
+        &self,
+        job: &Job,
+        id: &StepId,
+        (index, undo): (usize, bool),
+        sent: Option<&str>,
+    ) -> EffectResult {
         let settled = Instant::now() + settling(job, id, index, undo);
+        let mut deadline = Instant::now() + PROBE;
         let probed = loop {
             match self.probed(job, id, index, undo).await {
-                // An environment that is away says nothing; the question stands until it returns.
+                // An environment that is away says nothing; the incident tells so, and the question stands.
+                Err(failure) if failure.transient && self.is_away(job).await => {
+                    tokio::time::sleep(AWAY_PAUSE).await;
+                    deadline = Instant::now() + PROBE;
+                }
+                Err(failure) if failure.transient && Instant::now() >= deadline => {
+                    break Probed::Unknown(format!(
+                        "no probe was answered for {} s: {}",
+                        PROBE.as_secs(),
+                        failure.problem
+                    ));
+                }
                 Err(failure) if failure.transient => tokio::time::sleep(AWAY_PAUSE).await,
                 Ok(Probed::Happened) => break Probed::Happened,
                 // Whoever carries it out may still be at it: only later does that mean anything.
@@ -120,8 +173,8 @@ impl Runner {
         let target = job.record(id).map(|record| record.step.target.clone()).unwrap_or_default();
         let (outcome, left) = match probed {
             Probed::Happened => (CallOutcome::Done { result: Values::new() }, self.left(job, &target).await.ok()),
-            Probed::NotHappened => (not_done("no answer came, and it did not happen", false), None),
-            Probed::Unknown(why) => (CallOutcome::Unknown { error: why }, None),
+            Probed::NotHappened => (not_done(with("no answer came, and it did not happen", sent), false), None),
+            Probed::Unknown(why) => (CallOutcome::Unknown { error: with(&why, sent) }, None),
         };
         fact(EventBody::CallFinished { step: id.clone(), index, undo, outcome, probed: true, left })
     }
@@ -150,7 +203,12 @@ impl Runner {
         let now = self.left(job, &record.step.target).await?;
         Ok(match judge::probe(operation, &action.before, &now.status, &record.step.arguments) {
             Truth::True => Probed::Happened,
-            Truth::False => Probed::NotHappened,
+            // A restart that stopped and could not start is no restart; but the target is not as it was, either.
+            Truth::False if is_as_it_was(&action.before, &now.status) => Probed::NotHappened,
+            Truth::False => Probed::Unknown(format!(
+                "it did not happen wholly, and the target is {} now",
+                now.status.get("state").and_then(serde_json::Value::as_str).unwrap_or("not as it was")
+            )),
             Truth::Unknown(why) => Probed::Unknown(why),
         })
     }
@@ -169,8 +227,18 @@ impl Runner {
         }
     }
 
-    /// State and identity of a target now.
+    /// State and identity of a target after an act. What makes a target anew gives it other instances, which the
+    /// inventory in memory, as old as its interval, does not know.
     async fn left(&self, job: &Job, target: &str) -> Result<Left, Failure> {
+        let environment = &job.incident.environment;
+        if !target.is_empty() && self.place(job).is_ok() && !self.read_inventory(environment, CAPTURE).await {
+            return Err(Failure::transient(format!("{environment} does not answer")));
+        }
+        self.seen(job, target).await
+    }
+
+    /// State and identity of a target now, by the inventory in memory.
+    async fn seen(&self, job: &Job, target: &str) -> Result<Left, Failure> {
         let service: Service = self.service(job, target)?;
         let capture = self.capture(job, &service);
         let captured = tokio::time::timeout(CAPTURE, capture)
@@ -182,6 +250,16 @@ impl Runner {
 
 fn not_done(error: impl Into<String>, transient: bool) -> CallOutcome {
     CallOutcome::NotDone { error: error.into(), transient }
+}
+
+fn with(why: &str, sent: Option<&str>) -> String {
+    sent.map_or_else(|| why.to_owned(), |said| format!("{said}; {why}"))
+}
+
+/// Whether a target stands as it did before a call, in what a call may change of it.
+fn is_as_it_was(before: &Values, now: &Values) -> bool {
+    let same = |field: &&str| before.get(*field) == now.get(*field);
+    ["state", "started_at", "config_digest", "desired_instances", "running_instances"].iter().all(same)
 }
 
 /// How long a call whose answer did not come may still be on its way, counted from now on, since nobody knows when the

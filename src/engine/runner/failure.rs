@@ -70,7 +70,7 @@ pub(super) fn panicked(effect: &Effect) -> EffectResult {
             let (reason, why) = (UndoReason::VerifyFailed, error());
             fact(EventBody::UndoRequested { step, reason, why, clean: false, seen: None })
         }
-        Effect::Recheck => fact(EventBody::TargetRechecked { healthy: None, detail: error() }),
+        Effect::Recheck => fact(EventBody::TargetRechecked { healthy: None, probed: false, detail: error() }),
         Effect::Notify { subject, channel } => {
             fact(EventBody::NotificationFinished { channel, subject, error: Some(error()) })
         }

@@ -36,6 +36,7 @@ impl Runner {
     }
 
     async fn verified(&self, job: &Job, id: &StepId) -> Result<EffectResult, Failure> {
+        let began = Instant::now();
         let record = job.record(id)?;
         let operation = operation(job, &record.step.operation)?;
         let before = record.action.as_ref().map(|action| &action.before);
@@ -64,7 +65,7 @@ impl Runner {
         // A step that others follow is not expected to end the fault, so asking whether it did proves nothing yet.
         let asked = held && is_last(job, id);
         let (independent, said) = match asked {
-            true => self.independent(job, &record.step, verify.within).await,
+            true => self.independent(job, &record.step, verify.within, began).await,
             false => (None, String::new()),
         };
         let detail = if said.is_empty() { detail } else { format!("{detail}; {said}") };

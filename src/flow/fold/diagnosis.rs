@@ -7,11 +7,11 @@ use crate::domain::{
 use crate::flow::{decide::has_sent, diagnose::last_revision};
 use crate::intake;
 
-pub(super) fn receive(incident: &mut Incident, alert: &Alert) {
+pub(super) fn receive(incident: &mut Incident, alert: &Alert, at: Timestamp) {
     let known = incident.alerts.iter_mut().find(|known| known.fingerprint == alert.fingerprint);
     let begins = match known {
         // A resolution that is older than the current episode is a straggler.
-        Some(known) if alert.status == AlertStatus::Resolved && alert.starts_at < known.starts_at => false,
+        Some(known) if alert.status == AlertStatus::Resolved && alert.starts_at < known.starts_at => return,
         Some(known) => {
             let begins = alert.starts_at > known.starts_at;
             *known = alert.clone();
@@ -21,6 +21,10 @@ pub(super) fn receive(incident: &mut Incident, alert: &Alert) {
             incident.alerts.push(alert.clone());
             true
         }
+    };
+    match alert.status {
+        AlertStatus::Firing => incident.resolutions.remove(&alert.fingerprint),
+        AlertStatus::Resolved => incident.resolutions.insert(alert.fingerprint.clone(), at),
     };
     // What was seen before does not tell what is so since.
     incident.recheck = None;

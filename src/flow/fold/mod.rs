@@ -50,6 +50,7 @@ pub fn opened(event: &Event) -> Option<Incident> {
         follows: follows.clone(),
         read_only: read_only.clone(),
         alerts: Vec::new(),
+        resolutions: Default::default(),
         plan: None,
         diagnosed_since: 1,
         finished_phases: Vec::new(),
@@ -85,7 +86,9 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         | EventBody::KillSwitchSet { .. }
         | EventBody::AlertsLeftOut { .. }
         | EventBody::LeftOutFetched { .. } => {}
-        EventBody::AlertsReceived { alerts, .. } => alerts.iter().for_each(|alert| diagnosis::receive(incident, alert)),
+        EventBody::AlertsReceived { alerts, .. } => {
+            alerts.iter().for_each(|alert| diagnosis::receive(incident, alert, at));
+        }
         EventBody::WaitingStarted { on, dependency } => {
             incident.waiting_on = Some(on.clone());
             incident.waiting_since = Some((dependency.clone(), at));
@@ -115,8 +118,8 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         | EventBody::ApprovalDecided { .. }
         | EventBody::ApprovalExpired { .. }
         | EventBody::ApprovalVoided { .. } => approval::apply(incident, event),
-        EventBody::TargetRechecked { healthy, detail } => {
-            incident.recheck = Some(Recheck { at, healthy: *healthy, detail: detail.clone() });
+        EventBody::TargetRechecked { healthy, probed, detail } => {
+            incident.recheck = Some(Recheck { at, healthy: *healthy, probed: *probed, detail: detail.clone() });
         }
         EventBody::VerdictReached { verdict, reason, .. } => {
             incident.verdict = Some(*verdict);

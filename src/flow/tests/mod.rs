@@ -8,4 +8,5 @@ mod incidents;
 mod target;
 mod trouble;
 mod undo;
+mod verdicts;
 mod world;

@@ -271,7 +271,8 @@ impl World {
             }
             Effect::Recheck => {
                 let healthy = self.read("get_status")["ready"].as_bool();
-                self.append(vec![EventBody::TargetRechecked { healthy, detail: "read again".into() }]);
+                let probed = self.read("check_health")["source"] != "process";
+                self.append(vec![EventBody::TargetRechecked { healthy, probed, detail: "read again".into() }]);
             }
             Effect::Notify { subject, channel } => {
                 let error = self.undeliverable.then(|| "no answer".to_owned());

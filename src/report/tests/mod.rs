@@ -129,6 +129,7 @@ pub fn diagnosed() -> Incident {
         follows: None,
         read_only: None,
         alerts: vec![alert(AlertStatus::Resolved)],
+        resolutions: Default::default(),
         plan: None,
         finished_phases: PhaseName::ALL.to_vec(),
         steps: vec![status_record, logs_record],

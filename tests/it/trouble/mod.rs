@@ -4,10 +4,12 @@ mod budgets;
 mod crash;
 mod decisions;
 mod engine_away;
+mod first_look;
 mod flood;
 mod full_disk;
 mod logs;
 mod repeats;
+mod taken_back;
 
 use crate::support::daemon::{Daemon, Settings};
 use crate::support::link::Link;
@@ -73,8 +75,12 @@ struct Engine {
 
 impl Engine {
     fn open() -> Option<Self> {
+        Self::with("trap 'exit 0' TERM; while :; do sleep 0.1; done")
+    }
+
+    /// The same, running this.
+    fn with(script: &str) -> Option<Self> {
         let stage = Stage::open()?;
-        let script = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
         let said = stage.run("api", &[], &["sh", "-c", script]);
         assert!(said.ok, "{}", said.err);
         let began = now();
@@ -87,12 +93,17 @@ impl Engine {
 
     /// A daemon that reaches the engine over the link alone.
     fn daemon(&self) -> Daemon {
+        let daemon = self.daemon_in_the_dark();
+        daemon.sees_services();
+        daemon
+    }
+
+    /// The same, without waiting until it has seen anything.
+    fn daemon_in_the_dark(&self) -> Daemon {
         let environments = json!({"docker": {
             "kind": "docker", "inventory_every": "1s", "docker": {"host": self.link.host()},
         }});
-        let daemon = Daemon::start(&Settings::of(environments));
-        daemon.sees_services();
-        daemon
+        Daemon::start(&Settings::of(environments))
     }
 
     /// How often the engine did this to the container, by its own account.
