@@ -238,7 +238,8 @@ impl DockerEnvironment {
         let docker = self.shared.engine.docker()?;
         for _ in 0..ENDING_TRIES {
             match within(DEADLINE, docker.update_container(id, body.clone())).await {
-                Err(EngineError::Refused { status: 500, message }) if message.contains("stopped container") => {}
+                Err(EngineError::Refused { status: 500 | 409, message })
+                    if ["stopped container", "is not running"].iter().any(|ending| message.contains(ending)) => {}
                 answer => return answer,
             }
             tokio::time::sleep(ENDING_PAUSE).await;
