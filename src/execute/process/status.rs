@@ -149,9 +149,14 @@ fn in_inventory(managed: &Managed, instances: &[Snapshot], launch: &Launch) -> S
         protected: declared
             .protected
             .then(|| "declared as protected".to_owned())
-            .or_else(|| protection::by_name(&[&managed.name, last_name(effective::program(launch))], &[])),
+            .or_else(|| protection::by_name(&[&managed.name, known_as(launch)], &[])),
         labels: Labels::default(),
     }
+}
+
+/// The name of its program. The demo's samples are subcommands of oncalld, and watch nobody.
+fn known_as(launch: &Launch) -> &str {
+    if launch.argv.get(1).is_some_and(|word| word == "sample") { "" } else { last_name(effective::program(launch)) }
 }
 
 /// The worse, the higher.
@@ -237,4 +242,20 @@ fn instance_result(instance: &Snapshot, health: Health) -> Value {
         "started_at": instance.started_at(),
         "restart_count": instance.state.restarts,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oncalld_watches_and_its_samples_do_not() {
+        let name = |argv: &[&str]| {
+            let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+            known_as(&Launch { argv, ..Launch::default() }).to_owned()
+        };
+        assert_eq!(name(&["/usr/local/bin/oncalld", "serve"]), "oncalld");
+        assert_eq!(name(&["/usr/local/bin/oncalld", "sample", "api"]), "");
+        assert_eq!(name(&["/usr/bin/prometheus"]), "prometheus");
+    }
 }
