@@ -11,7 +11,7 @@ pub use bind::{Case, holds, target_value};
 pub use operation::{ArgumentError, On, Operation, Parameter, Raise, Undo, Verify};
 pub use read::{Documents, condition};
 pub use runbook::{FindingRule, Matching, RemedyRule, RemedyStep, Runbook, RunbookStep};
-pub use scope::{alert_shape, declared_shape, instance_shape, status_shape, step_shape, target_shape};
+pub use scope::{acted_shape, alert_shape, declared_shape, instance_shape, status_shape, step_shape, target_shape};
 pub use translation::{CallTemplate, Each, Entry, Translation};
 
 use crate::domain::EnvironmentKind;

@@ -66,15 +66,23 @@ impl Operation {
         self.scope().with("before", status_shape())
     }
 
-    /// What `verify.expect` sees: `evidence` (the result of the operation that looks), `before` and the parameters.
+    /// What `verify.expect` sees: `evidence` (the result of the operation that looks), `result` (what the last acting call
+    /// said that it did), `before` and the parameters.
     pub fn verify_scope(&self, looks: &Self) -> Scope {
-        self.acting_scope().with("evidence", looks.returns.clone())
+        self.acting_scope().with("evidence", looks.returns.clone()).with("result", acted_shape())
     }
 
     /// What `probe` sees: `before` and `now` (status) and the parameters.
     pub fn probe_scope(&self) -> Scope {
         self.acting_scope().with("now", status_shape())
     }
+}
+
+/// What an acting call says that it did; only a command has an exit code.
+pub fn acted_shape() -> Shape {
+    let Some(Shape::Object(mut fields)) = spec_of("container.exec").map(|spec| spec.returns) else { return Shape::Any };
+    fields.insert("exit_code".to_owned(), Shape::Integer.nullable());
+    Shape::Object(fields)
 }
 
 impl Runbook {

@@ -19,7 +19,9 @@ pub struct Entry {
     pub when: Option<Expression>,
     /// Whether the calls are made once or for each instance in turn.
     pub each: Each,
-    /// In order, never empty; reading calls come first.
+    /// Why it cannot be done at all in this case; then there are no calls.
+    pub refuse: Option<String>,
+    /// In order; reading calls come first. Empty only where it is refused.
     pub calls: Vec<CallTemplate>,
     /// The operation's result from the results of reading calls; without it, the last reading call's result is it, or
     /// what the last acting call did.

@@ -3,7 +3,7 @@
 
 use crate::domain::{TimeSpan, Values};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A data store that settings and sessions are known of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,9 +290,39 @@ fn postgresql_session(row: &Value) -> Value {
     })
 }
 
+/// How often, and how long apart, a setting is read again before it counts as not taken: servers reload in their own time.
+pub const READ_BACKS: u32 = 5;
+/// The pause.
+pub const READ_BACK_PAUSE: Duration = Duration::from_millis(300);
+
+/// Whether a server took a value for a setting, and what the setting is now, by what it says itself before and after:
+/// servers write values in their own way (`64mb` is `67108864`), and some take them only at their next start.
+pub fn taken(name: &str, wanted: &str, before: &Values, after: &Values) -> (bool, String) {
+    let value = |of: &Values| of.get("value").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (before, after) = (value(before), value(after));
+    if after == wanted || after != before {
+        (true, format!("{name} is {after}"))
+    } else {
+        (false, format!("{name} is still {after}: it was that already, or takes another value only at the next start"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_is_taken_if_the_server_says_so() {
+        let value = |text: &str| Values::from_iter([("value".to_owned(), json!(text))]);
+        for (wanted, before, after, expected) in [
+            ("20", "10", "20", true),
+            ("64mb", "0", "67108864", true),
+            ("200", "100", "100", false),
+            ("100", "100", "100", true),
+        ] {
+            assert_eq!(taken("max", wanted, &value(before), &value(after)).0, expected, "{wanted}");
+        }
+    }
 
     #[test]
     fn settings_are_read_and_set_but_dangerous_ones_are_not() {

@@ -1,17 +1,18 @@
 //! Whether an act may still be done, was done, and helped: the conditions of operations and remedies.
 
 use crate::{
-    catalog::{Catalog, Operation, status_shape},
+    catalog::{Catalog, Operation, acted_shape, status_shape},
     domain::{Shape, Values, seen},
     expr::{Bindings, EvalError, Expression, Scope, Truth},
 };
 use serde_json::Value;
 
-/// Whether the operation's success criterion holds on what its looking operation returned.
+/// Whether the operation's success criterion holds on what its looking operation returned, and on what its last call did.
 pub fn expectation(
     catalog: &Catalog,
     operation: &Operation,
     evidence: &Values,
+    result: &Values,
     before: Option<&Values>,
     arguments: &Values,
 ) -> Truth {
@@ -21,6 +22,7 @@ pub fn expectation(
     let shape = catalog.operations.get(&verify.operation).map_or(Shape::Any, |looking| looking.returns.clone());
     let mut bindings = operation.bindings(arguments, before);
     bindings.set("evidence", &Value::Object(evidence.clone()), &shape);
+    bindings.set("result", &Value::Object(result.clone()), &acted_shape());
     verify.expect.holds(&bindings)
 }
 

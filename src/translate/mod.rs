@@ -81,6 +81,14 @@ pub enum TranslateError {
         /// Why.
         problem: String,
     },
+    /// It cannot be done in this kind of environment with these arguments.
+    #[error("{operation}: {why}")]
+    Refused {
+        /// Operation.
+        operation: String,
+        /// Why, and what to do.
+        why: String,
+    },
     /// The entry is for each instance, and there is none.
     #[error("{operation}: '{service}' has no instance to act on")]
     NoInstance {
@@ -116,6 +124,9 @@ pub enum TranslateError {
 pub fn translate(context: &Context<'_>) -> Result<Translated, TranslateError> {
     let bindings = bindings(context);
     let entry = entry(context, &bindings)?;
+    if let Some(why) = &entry.refuse {
+        return Err(TranslateError::Refused { operation: context.operation.name.clone(), why: why.clone() });
+    }
     let rounds = rounds(context, entry, bindings)?;
     let reads = ReadPlan::new(context, entry, rounds);
     Ok(if entry.acts() { Translated::Act(ActPlan::new(reads)) } else { Translated::Read(reads) })

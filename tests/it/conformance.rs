@@ -54,6 +54,10 @@ impl Place {
 
     /// Starts the services and the daemon, and waits until the services answer.
     fn open(&self) -> Daemon {
+        self.open_with(|_| {})
+    }
+
+    fn open_with(&self, change: impl FnOnce(&mut Settings)) -> Daemon {
         if let Some(stage) = &self.stage {
             for service in SERVICES {
                 let publish = format!("127.0.0.1:{}:8080", self.port(service));
@@ -69,7 +73,9 @@ impl Place {
         services[self.name("api")]["depends_on"] = json!([self.name("store")]);
         let environment =
             json!({"kind": self.kind, "autonomy": "approve", "inventory_every": "1s", "services": services});
-        let daemon = Daemon::start(&Settings::of(json!({"here": environment})));
+        let mut settings = Settings::of(json!({"here": environment}));
+        change(&mut settings);
+        let daemon = Daemon::start(&settings);
         for service in SERVICES {
             eventually(&format!("{service} answers"), Duration::from_secs(30), || answers(self.port(service)));
         }
@@ -179,6 +185,42 @@ fn healthy(place: &Place) {
     place.expect(&daemon, &incident, None, &[], &[], "no_fault");
 }
 
+/// The same operations, asked for by hand, have the same effect.
+fn by_hand(place: &Place) {
+    let daemon = place.open_with(|settings| {
+        let hasty = include_str!("../../config/operations.yml").replace("soak: 60s", "soak: 2s");
+        settings.files.push(("config/operations.yml".into(), hasty));
+        let many = json!({"per_target": 100, "per_environment": 100});
+        settings.policies = Some(json!({"budgets": many, "flap": {"times": 100}}));
+    });
+    let api = place.name("api");
+    let status = || daemon.read("here", "get_status", &api);
+    let run = |operation: &str, arguments: Value| {
+        let body = json!({"environment": "here", "target": api, "arguments": arguments});
+        let begun = daemon.http.post(&format!("/api/v1/operations/{operation}"), &body).expect("an answer").ok();
+        let id = begun["incident"].as_str().expect("an incident").to_owned();
+        let end = daemon.wait_for(&id, "done", Duration::from_secs(120), |incident| {
+            crate::support::drive::pending(incident).into_iter().for_each(|request| daemon.approve(request));
+            incident["state"] == "closed" || incident["state"] == "escalated"
+        });
+        assert_eq!(end["steps"][0]["status"], "succeeded", "{operation}\n{}", daemon.story(&id));
+        crate::support::drive::calls(&daemon.journal(&id))
+    };
+    let before = status();
+    assert_eq!(run("restart_service", json!({"timeout": "1s"})), place.calls(&["restart"]));
+    let after = status();
+    assert!(after["ready"] == true && after["started_at"] != before["started_at"], "{after}");
+    assert_eq!(run("update_resources", json!({"memory": "96MiB"})), place.calls(&["update"]));
+    assert_eq!(status()["memory_limit"], 96 << 20);
+    assert_eq!(run("update_config", json!({"set": {"COLOUR": "blue"}})), place.calls(&["recreate"]));
+    let config = daemon.read("here", "get_config", &api);
+    assert!(config["environment"]["COLOUR"].is_string(), "{config}");
+    assert_eq!(status()["memory_limit"], 96 << 20, "what was changed before stays");
+    assert_eq!(run("stop_service", json!({"timeout": "1s"})), place.calls(&["stop"]));
+    assert_eq!(status()["running"], false);
+    assert!(answers(place.port("api")).is_err());
+}
+
 /// Fields of an object, of the objects in its lists too, by path.
 fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     if let Value::Object(object) = value {
@@ -240,6 +282,7 @@ on_every_kind! {
     frozen: frozen_on_docker, frozen_on_process;
     dependency: dependency_on_docker, dependency_on_process;
     healthy: healthy_on_docker, healthy_on_process;
+    by_hand: by_hand_on_docker, by_hand_on_process;
 }
 
 #[test]

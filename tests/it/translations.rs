@@ -89,8 +89,13 @@ impl Case<'_> {
         match self.translate()? {
             Translated::Read(_) => panic!("{} only reads", self.operation.name),
             Translated::Act(mut plan) => {
-                while plan.next_call()?.is_some() {
-                    plan.record(values(json!({"engine": "redis", "name": "maxclients", "value": "10000"})));
+                while let Some(call) = plan.next_call()? {
+                    plan.record(values(match call {
+                        ReadCall::ContainerOwner { path, .. } | ReadCall::ProcessOwner { path, .. } => {
+                            json!({"path": path, "owner": "0:0"})
+                        }
+                        _ => json!({"engine": "redis", "name": "maxclients", "value": "10000"}),
+                    }));
                 }
                 plan.prepared()
             }
@@ -100,7 +105,11 @@ impl Case<'_> {
 
 fn case(kind: EnvironmentKind, operation: &str) -> Case<'static> {
     let operation = &shipped().operations[operation];
-    Case { kind, operation, arguments: example(operation), service: service(2), allowed: false }
+    let mut arguments = example(operation);
+    if kind == EnvironmentKind::Process && operation.name == "update_resources" {
+        arguments.insert("cpus".into(), Value::Null);
+    }
+    Case { kind, operation, arguments, service: service(2), allowed: false }
 }
 
 /// The commands of every operation, with what takes them back.
@@ -135,6 +144,18 @@ fn every_operation_becomes_these_commands_on_docker() {
 #[test]
 fn every_operation_becomes_these_commands_on_processes() {
     insta::assert_snapshot!(shown(EnvironmentKind::Process));
+}
+
+#[test]
+fn what_a_kind_of_environment_cannot_do_is_said_before_anybody_is_asked() {
+    for (limit, value) in [("cpus", json!(0.5)), ("pids", json!(100))] {
+        let mut case = case(EnvironmentKind::Process, "update_resources");
+        case.arguments.insert(limit.into(), value);
+        let error = case.translate().unwrap_err();
+        assert!(matches!(error, TranslateError::Refused { .. }), "{error}");
+        assert!(error.to_string().contains("run the service in a container"), "{error}");
+    }
+    assert!(case(EnvironmentKind::Process, "update_resources").translate().is_ok());
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn translation(key: &Key, node: &Node, known: &Known<'_>, reports: &Reports) -> 
     }
     let mut entries: Vec<Option<Entry>> = Vec::new();
     for node in nodes {
-        let may_read = entries.iter().flatten().any(|entry| !entry.acts());
+        let may_read = entries.iter().flatten().any(|entry| !entry.acts() && entry.refuse.is_none());
         entries.push(entry(node, operation, may_read, reports));
     }
     entries.into_iter().collect::<Option<_>>().map(|entries| Translation { entries })
@@ -59,6 +59,12 @@ fn translation(key: &Key, node: &Node, known: &Known<'_>, reports: &Reports) -> 
 
 fn entry(node: &Node, operation: &Operation, may_read: bool, reports: &Reports) -> Option<Entry> {
     let fields = Fields::of(node, reports)?;
+    if let Some(node) = fields.raw("refuse") {
+        let refuse = String::decode(node, reports);
+        let when = expressions::optional_condition(&fields, "when", &operation.translation_scope(operation.mutates()));
+        fields.finish();
+        return Some(Entry { when: when?, each: Each::Once, refuse: Some(refuse?), calls: Vec::new(), returns: None });
+    }
     let each = fields.or("each", Each::Once)?;
     let nodes = match (fields.raw("calls"), node.get("call")) {
         (Some(calls), None) => calls.elements(reports),
@@ -88,7 +94,7 @@ fn entry(node: &Node, operation: &Operation, may_read: bool, reports: &Reports) 
     }
     let returns = expressions::optional_template(&fields, "returns", &scope);
     fields.finish();
-    let entry = Entry { when: when?, each, calls, returns: returns? };
+    let entry = Entry { when: when?, each, refuse: None, calls, returns: returns? };
     check(&entry, node, operation, reports);
     // Where another way only reads, that is the result; what an act did is told by its call.
     if !(may_read && entry.acts()) {

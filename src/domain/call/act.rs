@@ -1,6 +1,11 @@
 //! Calls that change something. Only a gate's clearance lets one through to an executor.
 
-use super::{Effect::Act, option, quoted, result::acted, words};
+use super::{
+    Effect::Act,
+    option, quoted,
+    result::{acted, ran},
+    words,
+};
 use crate::domain::{
     Risk,
     Risk::{Destructive, ReadOnly, Reversible},
@@ -69,7 +74,7 @@ super::native_calls! {
             Act(Reversible), acted(), format!("docker network disconnect {} {}", quoted(network), quoted(container));
         /// Runs any command inside.
         "container.exec" ContainerExec { container: String, argv: Vec<String>, timeout: TimeSpan }
-            Act(Destructive), acted(), format!("docker exec {} {}", quoted(container), words(argv));
+            Act(Destructive), ran(), format!("docker exec {} {}", quoted(container), words(argv));
         /// Deletes what is below a declared path: on one file system, following no link.
         "container.clear_path" ContainerClearPath { container: String, service: String, path: String, older_than: Option<TimeSpan> }
             Act(Destructive), acted(),
@@ -136,7 +141,7 @@ super::native_calls! {
             Act(Reversible), acted(), format!("<{replicas} processes of {service}>");
         /// Runs any command in the service's working folder and environment.
         "process.exec" ProcessExec { service: String, argv: Vec<String>, timeout: TimeSpan }
-            Act(Destructive), acted(), words(argv);
+            Act(Destructive), ran(), words(argv);
         /// Deletes what is below a declared path: on one file system, following no link.
         "process.clear_path" ProcessClearPath { service: String, path: String, older_than: Option<TimeSpan> }
             Act(Destructive), acted(),

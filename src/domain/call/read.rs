@@ -126,6 +126,12 @@ super::native_calls! {
         /// A PromQL query, instant, or over a range where `range` is given.
         "prometheus.query" PrometheusQuery { query: String, range: Option<TimeSpan>, step: Option<TimeSpan> }
             Read, result::metrics(), format!("promtool query instant $PROMETHEUS {}", quoted(query));
+        /// The owner of a declared path.
+        "container.owner" ContainerOwner { container: String, service: String, path: String }
+            Read, result::owner(), format!("docker exec {} stat -c %u:%g {}", quoted(container), quoted(path));
+        /// The owner of a declared path.
+        "process.owner" ProcessOwner { service: String, path: String }
+            Read, result::owner(), format!("stat -c %u:%g {}", quoted(path));
         /// Alerting rules of this name.
         "prometheus.rules" PrometheusRules { alert: String }
             Read, result::rules(), format!("curl -s $PROMETHEUS/api/v1/rules?type=alert | jq '.data.groups[].rules[] | select(.name == \"{}\")'", alert.replace(['"', '\''], ""));

@@ -284,6 +284,11 @@ pub fn parameter() -> Shape {
     Shape::object([("engine", Text), ("name", Text), ("value", Text)])
 }
 
+/// Who owns a path: `user:group` in numbers.
+pub fn owner() -> Shape {
+    Shape::object([("path", Text), ("owner", Text)])
+}
+
 /// Sessions of a data store.
 pub fn sessions() -> Shape {
     let session = Shape::object([
@@ -366,4 +371,9 @@ pub fn alerts() -> Shape {
 /// What an acting call did. `id` is whatever it made (a container, a silence), or empty.
 pub fn acted() -> Shape {
     Shape::object([("changed", Boolean), ("detail", Text), ("id", Text)])
+}
+
+/// What a command did that was run to change something: the same, and how it ended.
+pub fn ran() -> Shape {
+    Shape::object([("changed", Boolean), ("detail", Text), ("id", Text), ("exit_code", Integer)])
 }

@@ -4,7 +4,7 @@
 use super::read::{Question, Reading, operation};
 use super::{EffectResult, Job, Runner, fact, failure::Failure};
 use crate::catalog::{Operation, Verify};
-use crate::domain::{EventBody, Step, StepId, Values};
+use crate::domain::{Action, CallOutcome, EventBody, Step, StepId, Values};
 use crate::expr::Truth;
 use crate::judge;
 use std::time::Duration;
@@ -53,7 +53,8 @@ impl Runner {
         let arguments = judge::verify_arguments(operation, before, &record.step.arguments)
             .map_err(|error| Failure::permanent(error.to_string()))?;
         let expected = judge::expected(operation, before, &record.step.arguments).unwrap_or_default();
-        let check = Check { job, step: &record.step, operation, verify, before, arguments, expected };
+        let result = record.action.as_ref().map(did).unwrap_or_default();
+        let check = Check { job, step: &record.step, operation, verify, before, arguments, result, expected };
         let (held, detail, last) = self.soaked(&check).await?;
         let mut blobs = Vec::new();
         let evidence = last.map(|reading| {
@@ -140,12 +141,21 @@ impl Runner {
         match self.ask(check.job, &question).await {
             Ok(reading) => {
                 let catalog = &check.job.pinned.catalog;
-                let truth =
-                    judge::expectation(catalog, check.operation, &reading.facts, check.before, &check.step.arguments);
+                let (facts, arguments) = (&reading.facts, &check.step.arguments);
+                let truth = judge::expectation(catalog, check.operation, facts, &check.result, check.before, arguments);
                 Look { truth, reading: Some(reading) }
             }
             Err(failure) => Look { truth: Truth::Unknown(failure.problem), reading: None },
         }
+    }
+}
+
+/// What the last call that was done says that it did; nothing, if only a probe found it out.
+fn did(action: &Action) -> Values {
+    let last = action.calls.last().and_then(|call| call.outcome.clone());
+    match last {
+        Some(CallOutcome::Done { result }) => result,
+        _ => Values::new(),
     }
 }
 
@@ -163,6 +173,8 @@ struct Check<'a> {
     verify: &'a Verify,
     before: Option<&'a Values>,
     arguments: Values,
+    /// What the last call did, by its own word.
+    result: Values,
     /// What is expected, for people.
     expected: String,
 }

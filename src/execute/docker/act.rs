@@ -90,11 +90,14 @@ impl DockerEnvironment {
                 self.disconnect_network(container, network).await
             }
             ActCall::ContainerExec { container, argv, timeout } => {
-                Ok(done(true, self.exec(container, argv, *timeout).await?))
+                let (code, detail) = self.exec(container, argv, *timeout).await?;
+                let mut did = done(true, detail);
+                did.insert("exit_code".into(), json!(code));
+                Ok(did)
             }
             ActCall::ContainerSetParameter { container, engine, name, value } => {
                 let changed = self.set_parameter(container, engine, name, value).await?;
-                Ok(done(changed, format!("{name} is {value}")))
+                Ok(done(changed.0, changed.1))
             }
             ActCall::ContainerTerminateSession { container, engine, session } => {
                 let changed = self.terminate_session(container, engine, session).await?;

@@ -7,7 +7,7 @@ use super::{
     inspect::Container,
 };
 use crate::domain::Values;
-use crate::execute::data_store::DataStore;
+use crate::execute::data_store::{DataStore, READ_BACK_PAUSE, READ_BACKS, taken};
 use std::time::Duration;
 
 /// A setting or a list of sessions comes at once, or the server hangs.
@@ -33,11 +33,28 @@ impl DockerEnvironment {
     }
 
     /// `container.set_parameter`.
-    pub(super) async fn set_parameter(&self, id: &str, engine: &str, name: &str, value: &str) -> Answer<bool> {
+    pub(super) async fn set_parameter(
+        &self,
+        id: &str,
+        engine: &str,
+        name: &str,
+        value: &str,
+    ) -> Answer<(bool, String)> {
         let (store, container) = self.store(id, engine).await?;
         let argv = store.set_parameter(name, value).map_err(EngineError::declined)?;
+        let before = self.parameter(id, engine, name).await?;
         let output = self.ask(store, &container, argv).await?;
-        store.changed(&output).map_err(EngineError::declined)
+        store.changed(&output).map_err(EngineError::declined)?;
+        let mut now = (false, String::new());
+        for _ in 0..=READ_BACKS {
+            let after = self.parameter(id, engine, name).await.map_err(|error| error.after_others(true))?;
+            now = taken(name, value, &before, &after);
+            if now.0 {
+                break;
+            }
+            tokio::time::sleep(READ_BACK_PAUSE).await;
+        }
+        Ok(now)
     }
 
     /// `container.terminate_session`.

@@ -161,7 +161,7 @@ impl DockerEnvironment {
     }
 
     /// `container.exec`.
-    pub(super) async fn exec(&self, id: &str, argv: &[String], timeout: TimeSpan) -> Answer<String> {
+    pub(super) async fn exec(&self, id: &str, argv: &[String], timeout: TimeSpan) -> Answer<(i64, String)> {
         if argv.is_empty() {
             return Err(EngineError::declined("there is no program to run; give its name and arguments"));
         }
@@ -170,13 +170,16 @@ impl DockerEnvironment {
         let output = self.run(&container, &program).await?;
         match output.exit_code {
             None => Err(EngineError::Broken(format!("the program was not over within {timeout}"))),
-            Some(code) => Ok(format!(
-                "ended with {code}{}",
-                [output.stdout, output.stderr]
-                    .iter()
-                    .map(|text| text.trim())
-                    .filter(|text| !text.is_empty())
-                    .fold(String::new(), |all, text| format!("{all}: {}", clean_text(text, 2_000)))
+            Some(code) => Ok((
+                code,
+                format!(
+                    "ended with {code}{}",
+                    [output.stdout, output.stderr]
+                        .iter()
+                        .map(|text| text.trim())
+                        .filter(|text| !text.is_empty())
+                        .fold(String::new(), |all, text| format!("{all}: {}", clean_text(text, 2_000)))
+                ),
             )),
         }
     }

@@ -175,6 +175,7 @@ impl DockerEnvironment {
             ReadCall::ContainerImage { containers, service } => self.image(containers, service).await,
             ReadCall::ContainerQuery { container, argv, timeout } => self.query(container, argv, *timeout).await,
             ReadCall::ContainerParameter { container, engine, name } => self.parameter(container, engine, name).await,
+            ReadCall::ContainerOwner { container, service, path } => self.owner(container, service, path).await,
             ReadCall::ContainerSessions { container, engine } => self.sessions(container, engine).await,
             other => Err(EngineError::declined(format!("{} is not a call of a Docker environment", other.name()))),
         }

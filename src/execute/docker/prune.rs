@@ -7,11 +7,13 @@ use super::{
     connect::DEADLINE,
     error::{Answer, EngineError, within},
     exec::Program,
-    files::{clear_below, set_owner},
+    files::{clear_below, owner, set_owner},
+    inspect::Container,
     paths::declared,
 };
 use crate::domain::{ByteSize, TimeSpan, Values};
 use bollard::query_parameters::{ListImagesOptionsBuilder, PruneBuildOptions, RemoveImageOptionsBuilder};
+use serde_json::json;
 use std::{
     collections::{BTreeSet, HashMap},
     io::{Read as _, Seek as _, SeekFrom},
@@ -81,12 +83,13 @@ impl DockerEnvironment {
     }
 
     /// `container.set_ownership`: of the declared path itself.
-    pub(super) async fn set_ownership(&self, id: &str, service: &str, path: &str, owner: &str) -> Answer<Values> {
+    pub(super) async fn set_ownership(&self, id: &str, service: &str, path: &str, wanted: &str) -> Answer<Values> {
         let nothing = Vec::new();
         let list = self.declared(service).map_or(&nothing, |facts| &facts.ownable);
         let path = declared(path, list, "ownable", service).map_err(EngineError::declined)?;
         let container = self.container(id).await?;
-        let (user, group) = numbers(owner).map_err(EngineError::declined)?;
+        let (user, group) = numbers(wanted).map_err(EngineError::declined)?;
+        let before = self.owner_at(&container, path).await?;
         match self.inside(&container, path).await {
             Some(place) => {
                 let task = tokio::task::spawn_blocking(move || set_owner(&place, user, group));
@@ -94,12 +97,33 @@ impl DockerEnvironment {
                 answer.map_err(|error| EngineError::declined(format!("{path}: {error}")))?;
             }
             None => {
-                let argv = ["chown", "-h", owner, path].map(str::to_owned).to_vec();
+                let argv = ["chown", "-h", wanted, path].map(str::to_owned).to_vec();
                 let as_root = Program { argv, user: Some("0".into()), timeout: PATIENCE, ..Program::default() };
                 self.run(&container, &as_root).await?.success("chown")?;
             }
         }
-        Ok(acted(true, &format!("{path} belongs to {owner}"), ""))
+        let now = self.owner_at(&container, path).await.map_err(|error| error.after_others(true))?;
+        let has_it = now == wanted || now.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(':'));
+        Ok(acted(has_it, &format!("{path} belongs to {now} (before: {before})"), ""))
+    }
+
+    /// The result of `container.owner`.
+    pub(super) async fn owner(&self, id: &str, service: &str, path: &str) -> Answer<Values> {
+        let nothing = Vec::new();
+        let list = self.declared(service).map_or(&nothing, |facts| &facts.ownable);
+        let path = declared(path, list, "ownable", service).map_err(EngineError::declined)?;
+        let owner = self.owner_at(&self.container(id).await?, path).await?;
+        Ok(Values::from_iter([("path".to_owned(), json!(path)), ("owner".to_owned(), json!(owner))]))
+    }
+
+    async fn owner_at(&self, container: &Container, path: &str) -> Answer<String> {
+        let Some(place) = self.inside(container, path).await else {
+            let said = self.run(container, &program(&["stat", "-c", "%u:%g", path])).await?.success("stat")?;
+            return Ok(said.trim().to_owned());
+        };
+        let found = tokio::task::spawn_blocking(move || owner(&place)).await;
+        let found = found.map_err(|error| EngineError::Broken(error.to_string()))?;
+        found.map_err(|error| EngineError::declined(format!("{path}: {error}")))
     }
 
     /// `container.rotate_logs`.

@@ -7,7 +7,11 @@ use super::{
 };
 use crate::{
     domain::{TimeSpan, Values, clean_text},
-    execute::{ExecuteError, allow::allowed, data_store::DataStore},
+    execute::{
+        ExecuteError,
+        allow::allowed,
+        data_store::{DataStore, READ_BACK_PAUSE, READ_BACKS, taken},
+    },
     shim::{Launch, control::base_environment},
 };
 use serde_json::json;
@@ -68,7 +72,9 @@ pub(super) async fn exec(
     }
     let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
     let code = output.exit_code.unwrap_or(-1);
-    Ok(super::act::acted(true, format!("exit code {code}: {}", clean_text(said.trim(), 500))))
+    let mut did = super::act::acted(true, format!("exit code {code}: {}", clean_text(said.trim(), 500)));
+    did.insert("exit_code".into(), json!(code));
+    Ok(did)
 }
 
 pub(super) async fn parameter(
@@ -102,9 +108,20 @@ pub(super) async fn set_parameter(
 ) -> Result<Values, ExecuteError> {
     let wrong = |problem: String| ExecuteError::permanent(call, problem);
     let store: DataStore = engine.parse().map_err(wrong)?;
-    let output = client(call, managed, store, &store.set_parameter(name, value).map_err(wrong)?).await?;
+    let set = store.set_parameter(name, value).map_err(wrong)?;
+    let before = parameter(call, managed, engine, name).await?;
+    let output = client(call, managed, store, &set).await?;
     store.changed(&output).map_err(wrong)?;
-    Ok(super::act::acted(true, format!("{name} is set")))
+    let mut now = (false, String::new());
+    for _ in 0..=READ_BACKS {
+        let after = parameter(call, managed, engine, name).await.map_err(|error| error.after_others(true))?;
+        now = taken(name, value, &before, &after);
+        if now.0 {
+            break;
+        }
+        tokio::time::sleep(READ_BACK_PAUSE).await;
+    }
+    Ok(super::act::acted(now.0, now.1))
 }
 
 pub(super) async fn terminate_session(

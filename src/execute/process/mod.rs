@@ -178,6 +178,7 @@ impl ProcessEnvironment {
             ReadCall::ProcessParameter { service, engine, name: parameter } => {
                 command::parameter(name, managed(service)?, engine, parameter).await
             }
+            ReadCall::ProcessOwner { service, path } => ownership::owner(name, managed(service)?, path).await,
             ReadCall::ProcessSessions { service, engine } => command::sessions(name, managed(service)?, engine).await,
             _ => Err(not_ours(name)),
         }

@@ -1,23 +1,19 @@
-//! Changing the owner of a declared path, without following links and without leaving its file system.
+//! The owner of a declared path itself, without following links.
 
 use super::{
     act::acted,
-    clear::{absolute, names, open_without_links},
+    clear::{absolute, open_without_links},
+    events::values,
     resources::users,
     service::{Managed, blocking},
 };
 use crate::{domain::Values, execute::ExecuteError};
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fchown, fstat, openat, statat},
+    fs::{AtFlags, FileType, Gid, Uid, chownat, fchown, fstat, statat},
 };
-use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
-
-/// Entries whose owner one call changes.
-const MOST_ENTRIES: u64 = 200_000;
-
-/// Folders within folders that are entered.
-const DEEPEST: usize = 100;
+use serde_json::json;
+use std::{collections::BTreeMap, ffi::OsStr, fs, io, path::Path, sync::Arc};
 
 /// The owner that is wanted; what is not given stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,28 +22,50 @@ struct Owner {
     group: Option<u32>,
 }
 
+impl Owner {
+    /// Whether `user:group` in numbers is this one.
+    fn is(self, now: &str) -> bool {
+        let (user, group) = now.split_once(':').unwrap_or((now, ""));
+        let same = |wanted: Option<u32>, found: &str| wanted.is_none_or(|wanted| wanted.to_string() == found);
+        same(self.user, user) && same(self.group, group)
+    }
+}
+
 pub(super) async fn set_ownership(
     call: &str,
     managed: &Arc<Managed>,
     path: &str,
     owner: &str,
 ) -> Result<Values, ExecuteError> {
+    let owner_text = owner.to_owned();
+    let changed = at_declared(call, managed, path, move |path| {
+        let owner = parse(&owner_text, &users(), &groups())?;
+        Ok((owner, change(path, owner)?))
+    });
+    let (owner, (before, now)) = changed.await?;
+    Ok(acted(owner.is(&now), format!("{path} belongs to {now} (before: {before})")))
+}
+
+/// The result of `process.owner`.
+pub(super) async fn owner(call: &str, managed: &Arc<Managed>, path: &str) -> Result<Values, ExecuteError> {
+    let owner = at_declared(call, managed, path, owner_of).await?;
+    Ok(values(json!({"path": path, "owner": owner})))
+}
+
+/// Does something with a path, if it is declared as ownable.
+async fn at_declared<T: Send + 'static>(
+    call: &str,
+    managed: &Arc<Managed>,
+    path: &str,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> Result<T, ExecuteError> {
     if !managed.declared.ownable.iter().any(|declared| declared == path) {
         let problem = format!("{path} is not declared as ownable for {}", managed.name);
         return Err(ExecuteError::permanent(call, problem));
     }
-    let (wanted, owner_text) = (path.to_owned(), owner.to_owned());
-    let changed = blocking(call, managed, move |managed| {
-        let path = absolute(managed, &wanted)?;
-        let work = || {
-            let owner = parse(&owner_text, &users(), &groups())?;
-            change(&path, owner)
-        };
-        Ok(work())
-    })
-    .await?
-    .map_err(|error: io::Error| ExecuteError::permanent(call, format!("{path}: {error}")))?;
-    Ok(acted(changed > 0, format!("owner {owner} set on {changed} entries")))
+    let wanted = path.to_owned();
+    let done = blocking(call, managed, move |managed| Ok(work(&absolute(managed, &wanted)?))).await?;
+    done.map_err(|error: io::Error| ExecuteError::permanent(call, format!("{path}: {error}")))
 }
 
 fn parse(text: &str, users: &BTreeMap<u32, String>, groups: &BTreeMap<u32, String>) -> io::Result<Owner> {
@@ -78,60 +96,43 @@ fn groups() -> BTreeMap<u32, String> {
         .collect()
 }
 
-/// Changes a folder and all that is in it, or one file. Counts what was changed.
-fn change(path: &Path, owner: Owner) -> io::Result<u64> {
-    let user = owner.user.map(Uid::from_raw);
-    let group = owner.group.map(Gid::from_raw);
+/// Changes a folder or a file itself, not what is in it. Gives the owner before and after.
+fn change(path: &Path, owner: Owner) -> io::Result<(String, String)> {
+    let (user, group) = (owner.user.map(Uid::from_raw), owner.group.map(Gid::from_raw));
+    let before = owner_of(path)?;
     match open_without_links(path) {
-        Ok(folder) => {
-            let device = fstat(&folder)?.st_dev;
-            fchown(&folder, user, group)?;
-            let mut changed = 1;
-            change_inside(&folder, device, owner, 0, &mut changed)?;
-            Ok(changed)
-        }
+        Ok(folder) => fchown(&folder, user, group)?,
         Err(error) => {
-            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(error) };
-            let parent = open_without_links(parent)?;
-            let stat = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-                return Err(error);
-            }
+            let (parent, name) = file(path).ok_or(error)??;
             chownat(&parent, name, user, group, AtFlags::SYMLINK_NOFOLLOW)?;
-            Ok(1)
         }
     }
+    Ok((before, owner_of(path)?))
 }
 
-fn change_inside(folder: &OwnedFd, device: u64, owner: Owner, depth: usize, changed: &mut u64) -> io::Result<()> {
-    for name in names(folder)? {
-        if *changed >= MOST_ENTRIES {
-            return Err(io::Error::other(format!(
-                "there are more than {MOST_ENTRIES} entries; change the owner by hand"
-            )));
+/// `user:group` in numbers.
+fn owner_of(path: &Path) -> io::Result<String> {
+    let stat = match open_without_links(path) {
+        Ok(folder) => fstat(&folder)?,
+        Err(error) => {
+            let (parent, name) = file(path).ok_or(error)??;
+            statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?
         }
-        let Ok(stat) = statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW) else { continue }; // gone meanwhile
-        if stat.st_dev != device {
-            continue;
+    };
+    Ok(format!("{}:{}", stat.st_uid, stat.st_gid))
+}
+
+/// A plain file, by its folder and its name; none where the path has neither.
+fn file(path: &Path) -> Option<io::Result<(OwnedFd, &OsStr)>> {
+    let (parent, name) = (path.parent()?, path.file_name()?);
+    let opened = open_without_links(parent).and_then(|parent| {
+        let stat = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok((parent, name)),
+            _ => Err(io::Error::other("it is neither a folder nor a plain file; links are not followed")),
         }
-        // A file with more names may be known by one outside as well.
-        let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        if !is_folder && stat.st_nlink > 1 {
-            continue;
-        }
-        if is_folder && depth < DEEPEST {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let inner = openat(folder, &name, flags, Mode::empty())?;
-            if fstat(&inner)?.st_dev != device {
-                continue;
-            }
-            change_inside(&inner, device, owner, depth + 1, changed)?;
-        }
-        let (user, group) = (owner.user.map(Uid::from_raw), owner.group.map(Gid::from_raw));
-        chownat(folder, &name, user, group, AtFlags::SYMLINK_NOFOLLOW)?;
-        *changed += 1;
-    }
-    Ok(())
+    });
+    Some(opened)
 }
 
 #[cfg(test)]
@@ -152,16 +153,19 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_of_a_tree_is_changed_but_no_link_is_followed() {
+    fn the_owner_of_a_path_is_changed_and_no_link_is_followed() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("data/deep")).unwrap();
         fs::write(root.path().join("data/deep/file"), "x").unwrap();
         symlink("/etc/passwd", root.path().join("data/link")).unwrap();
         // To the owner that it has: anybody may do that.
         let me = fs::metadata(root.path()).unwrap();
-        let owner = Owner { user: Some(me.uid()), group: Some(me.gid()) };
-        assert_eq!(change(&root.path().join("data"), owner).unwrap(), 4);
-        assert_eq!(change(&root.path().join("data/deep/file"), owner).unwrap(), 1);
+        let (owner, text) =
+            (Owner { user: Some(me.uid()), group: Some(me.gid()) }, format!("{}:{}", me.uid(), me.gid()));
+        for path in ["data", "data/deep/file"] {
+            assert_eq!(change(&root.path().join(path), owner).unwrap(), (text.clone(), text.clone()), "{path}");
+        }
         assert!(change(&root.path().join("data/link"), owner).is_err());
+        assert!(owner_of(&root.path().join("data/link")).is_err());
     }
 }

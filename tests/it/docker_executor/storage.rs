@@ -63,6 +63,8 @@ async fn owners_change_where_it_is_declared() {
     docker_ok(&["exec", &name, "touch", "/data/x"]);
     let config = rig.read("container.config", json!({"containers": [name], "service": name})).await;
     assert_eq!(config["mounts"][0]["owner"], "1000:1000", "{config}");
+    let read = rig.read("container.owner", json!({"container": name, "service": name, "path": "/data"})).await;
+    assert_eq!(read["owner"], "1000:1000");
 
     // A volume is reached while its container is stopped, too.
     docker_ok(&["stop", "--time", "0", &name]);

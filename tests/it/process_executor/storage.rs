@@ -95,7 +95,10 @@ async fn only_declared_paths_change_their_owner() {
     permanent(rig.try_act("process.set_ownership", owner(&data, "no-such-user-here")).await);
     if me.uid() == 0 {
         rig.act("process.set_ownership", owner(&data, "12345:23456")).await;
-        let now = fs::metadata(data.join("file")).unwrap();
+        let now = fs::metadata(&data).unwrap();
         assert_eq!((now.uid(), now.gid()), (12345, 23456));
+        assert_eq!(fs::metadata(data.join("file")).unwrap().uid(), 0, "the path itself, as in containers");
+        let read = rig.read("process.owner", json!({"service": "api", "path": data.to_string_lossy()})).await;
+        assert_eq!(read["owner"], "12345:23456");
     }
 }

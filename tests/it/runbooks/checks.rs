@@ -16,8 +16,39 @@ fn values(value: Value) -> Values {
 }
 
 fn helped(operation: &str, evidence: &Values, before: &Values, arguments: Value) -> Truth {
+    did(operation, json!({"changed": true, "detail": "", "id": "", "exit_code": null}), evidence, before, arguments)
+}
+
+fn did(operation: &str, result: Value, evidence: &Values, before: &Values, arguments: Value) -> Truth {
     let catalog = shipped();
-    judge::expectation(catalog, &catalog.operations[operation], evidence, Some(before), &values(arguments))
+    let (result, arguments) = (values(result), values(arguments));
+    judge::expectation(catalog, &catalog.operations[operation], evidence, &result, Some(before), &arguments)
+}
+
+#[test]
+fn what_a_call_says_that_it_did_counts() {
+    let well = status(json!({}));
+    let said = |changed: bool, code: Value| json!({"changed": changed, "detail": "", "id": "", "exit_code": code});
+    for (operation, result, expected) in [
+        ("execute_command", said(true, json!(0)), Truth::True),
+        ("execute_command", said(true, json!(2)), Truth::False),
+        ("set_parameter", said(false, json!(null)), Truth::False),
+        ("set_parameter", said(true, json!(null)), Truth::True),
+        ("set_ownership", said(false, json!(null)), Truth::False),
+        ("set_ownership", said(true, json!(null)), Truth::True),
+    ] {
+        let arguments = match operation {
+            "execute_command" => json!({"argv": ["true"], "timeout": "30s"}),
+            "set_parameter" => json!({"name": "maxmemory", "value": "1"}),
+            _ => json!({"path": "/data", "owner": "1000"}),
+        };
+        assert_eq!(did(operation, result, &well, &well, arguments), expected, "{operation}");
+    }
+    let services = values(json!({"services": [], "count": 0, "not_running": []}));
+    for (changed, expected) in [(true, Truth::True), (false, Truth::False)] {
+        let removed = did("prune_storage", said(changed, json!(null)), &services, &Values::new(), json!({}));
+        assert_eq!(removed, expected);
+    }
 }
 
 #[test]
@@ -44,7 +75,8 @@ fn a_limit_helped_if_it_holds_and_what_ran_still_runs() {
 #[test]
 fn what_cannot_be_seen_helped_nobody() {
     assert!(matches!(helped("start_service", &Values::new(), &status(json!({})), json!({})), Truth::Unknown(_)));
-    assert!(matches!(helped("execute_command", &status(json!({})), &status(json!({})), json!({})), Truth::Unknown(_)));
+    let told = did("execute_command", json!({}), &status(json!({})), &status(json!({})), json!({}));
+    assert!(matches!(told, Truth::Unknown(_)), "only a probe found out that it was run: {told:?}");
 }
 
 #[test]
