@@ -10,6 +10,7 @@ use crate::support::{
 };
 use oncalld::domain::{ActCall, IncidentId, ReadCall, Shape, TimeSpan, Values, spec_of};
 use oncalld::execute::{ExecuteError, Executor, Probed, alertmanager::Alertmanager, prometheus::Prometheus};
+use oncalld::judge;
 use oncalld::notify::{AlertmanagerNotifier, Message, Notifier};
 use serde_json::{Value, json};
 use std::{future::Future, time::Duration};
@@ -82,6 +83,41 @@ fn prometheus_is_queried() {
             "{error}"
         );
     });
+}
+
+#[test]
+fn an_empty_answer_proves_something_only_while_its_series_report() {
+    let Some(monitoring) = monitoring() else { return };
+    let prometheus = Prometheus::new(monitoring.prometheus(), None, TIMEOUT).unwrap();
+    run(async {
+        let rules = eventually("an evaluated rule", || async {
+            let rules = read(&prometheus, "prometheus.rules", json!({"alert": "Gone"})).await;
+            let rules = rules.map_err(|error| error.to_string())?;
+            if rules["rules"][0]["healthy"] == true { Ok(rules) } else { Err(format!("{rules:?}")) }
+        })
+        .await;
+        assert_eq!((&rules["count"], &rules["rules"][0]["query"]), (&json!(1), &json!("up == 0")));
+        let age = |expression: &'static str, name: &'static str| {
+            let labels = [("alertname", "Gone"), ("name", name), ("severity", "critical"), ("id", "/docker/1")];
+            let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into();
+            let query = judge::selectors(expression).unwrap()[0].age(&labels);
+            read_value(&prometheus, query)
+        };
+        eventually("a scrape", || async {
+            match age("up == 0", "api").await {
+                Value::Number(age) if age.as_f64() < Some(60.0) => Ok(()),
+                other => Err(other.to_string()),
+            }
+        })
+        .await;
+        assert_eq!(age("up == 0", "somebody.else").await, Value::Null, "no series of that target");
+        // Empty like a cured fault's, and yet nobody knows: nothing of it was ever scraped.
+        assert_eq!(age("rate(errors_total{name=\"api\"}[5m]) > 1", "api").await, Value::Null);
+    });
+}
+
+async fn read_value(prometheus: &Prometheus, query: String) -> Value {
+    read(prometheus, "prometheus.query", json!({"query": query})).await.unwrap()["value"].clone()
 }
 
 #[test]
