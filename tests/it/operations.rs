@@ -142,6 +142,14 @@ fn facts(daemon: &Daemon, operation: &str, target: Option<&str>, arguments: Valu
     step["evidence"]["facts"].clone()
 }
 
+/// Waits until a container whose log comes before its service has written the one and begun the other.
+fn listens(container: &str) {
+    eventually("the service listens", Duration::from_secs(120), || {
+        let sockets = docker(&["exec", container, "netstat", "-ltn"]);
+        if sockets.out.contains(":8080 ") { Ok(()) } else { Err(format!("{}{}", sockets.out, sockets.err)) }
+    });
+}
+
 #[test]
 fn a_service_is_restarted_paused_scaled_and_kept_in_order() {
     let Some(stage) = Stage::open() else { return };
@@ -156,12 +164,14 @@ fn a_service_is_restarted_paused_scaled_and_kept_in_order() {
     };
     let show = |template: &str| docker_ok(&["inspect", "--format", template, &app]);
 
+    listens(&app);
     let reached = facts(&daemon, "check_connectivity", Some(&app), json!({"to": app, "port": 8080}));
     assert_eq!(reached["reachable"], true, "{reached}");
 
     let before = show("{{.State.StartedAt}}");
     act("restart_service", json!({"timeout": "1s"}), &["container.restart"]);
     assert_ne!(show("{{.State.StartedAt}}"), before);
+    listens(&app);
 
     act("set_restart_policy", json!({"policy": "on-failure", "retries": 3}), &["container.set_restart_policy"]);
     assert_eq!(
