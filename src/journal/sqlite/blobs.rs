@@ -1,11 +1,11 @@
 //! Captured bytes, content-addressed, in a database file of their own.
 
-use super::database::{describe, open, pool, writable};
+use super::database::{describe, open_pool};
 use crate::{
     domain::{Digest, Timestamp},
     journal::{JournalError, JournalGauges, chain::time_text},
 };
-use sqlx::{Connection, SqlitePool};
+use sqlx::SqlitePool;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
@@ -37,10 +37,9 @@ pub(super) struct Blobs {
 impl Blobs {
     /// Opens the file, and makes it if need be.
     pub async fn open(path: PathBuf, gauges: Arc<JournalGauges>) -> Result<Self, JournalError> {
-        let connection = open(&path, include_str!("blobs.sql")).await?;
-        connection.close().await.map_err(|error| JournalError::Unavailable(describe(&path, &error)))?;
         // One connection: SQLite has one writer anyway, and reads of blobs are few.
-        Ok(Self { pool: pool(writable(&path), 1), path, gauges, failed: Arc::default() })
+        let pool = open_pool(&path, include_str!("blobs.sql")).await?;
+        Ok(Self { pool, path, gauges, failed: Arc::default() })
     }
 
     /// Stores bytes durably under their digest. Storing them again renews their age.

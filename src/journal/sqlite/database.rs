@@ -3,9 +3,16 @@
 use crate::journal::JournalError;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
-    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The version of both schemas that this program writes, kept in `user_version`.
 const VERSION: i64 = 1;
@@ -21,7 +28,6 @@ const LOG_LIMIT: &str = "67108864";
 pub(super) fn writable(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", LOG_LIMIT)
@@ -40,17 +46,97 @@ pub(super) fn pool(options: SqliteConnectOptions, connections: u32) -> SqlitePoo
     SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).connect_lazy_with(options)
 }
 
-/// Opens a file for writing, which its lock must allow (closing a file drops this process's POSIX locks on it), makes it if need be, and brings its schema up to date.
+/// Opens a file for writing, makes it if need be, and brings its schema up to date. Its lock must be held: closing a file
+/// drops this process's POSIX locks on it.
 pub(super) async fn open(path: &Path, schema: &'static str) -> Result<SqliteConnection, JournalError> {
-    create_private(path).await?;
-    let unavailable = |error: sqlx::Error| JournalError::Unavailable(describe(path, &error));
-    let mut connection = writable(path).connect().await.map_err(unavailable)?;
+    make(path, schema).await?;
+    let mut connection = writable(path).connect().await.map_err(|error| unavailable(path, &error))?;
     migrate(&mut connection, path, schema).await?;
     Ok(connection)
 }
 
+/// As `open`, as a pool of one connection.
+pub(super) async fn open_pool(path: &Path, schema: &'static str) -> Result<SqlitePool, JournalError> {
+    make(path, schema).await?;
+    let pool = pool(writable(path), 1);
+    let mut connection = pool.acquire().await.map_err(|error| unavailable(path, &error))?;
+    migrate(&mut connection, path, schema).await?;
+    Ok(pool)
+}
+
+/// Makes a file that is not there yet: beside its place, then moved there. A crash leaves the whole of it or nothing, and
+/// the disk is waited for twice instead of the ten times that SQLite takes to make one in place.
+async fn make(path: &Path, schema: &'static str) -> Result<(), JournalError> {
+    if begun_already(path).await? {
+        return Ok(());
+    }
+    let new = with_suffix(path, ".new");
+    let (begun, done) = (new.clone(), (new.clone(), path.to_owned()));
+    on_disk(path, move || begin(&begun)).await?;
+    // Not yet in its place, so nothing needs to be durable before its end.
+    let options = SqliteConnectOptions::new()
+        .filename(&new)
+        .journal_mode(SqliteJournalMode::Memory)
+        .synchronous(SqliteSynchronous::Off);
+    let mut connection =
+        options.disable_statement_logging().connect().await.map_err(|error| unavailable(path, &error))?;
+    // Both stay with the file, and the first must come before any table:
+    // https://www.sqlite.org/pragma.html#pragma_auto_vacuum https://www.sqlite.org/wal.html#persistence_of_wal_mode
+    set(&mut connection, path, "PRAGMA auto_vacuum = INCREMENTAL").await?;
+    migrate(&mut connection, path, schema).await?;
+    set(&mut connection, path, "PRAGMA journal_mode = WAL").await?;
+    connection.close().await.map_err(|error| unavailable(path, &error))?;
+    on_disk(path, move || put_in_place(&done.0, &done.1)).await
+}
+
+async fn set(connection: &mut SqliteConnection, path: &Path, pragma: &'static str) -> Result<(), JournalError> {
+    let done = sqlx::raw_sql(pragma).execute(connection).await;
+    done.map(drop).map_err(|error| unavailable(path, &error))
+}
+
+/// Whether there is something in the file, which must be one that can be written.
+async fn begun_already(path: &Path) -> Result<bool, JournalError> {
+    let file = path.to_owned();
+    let open = move || match OpenOptions::new().append(true).open(file).and_then(|file| file.metadata()) {
+        Ok(file) => Ok(file.len() > 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    };
+    on_disk(path, open).await
+}
+
+/// An empty file for its owner only, who alone is to see what was found out about incidents; SQLite gives the companion
+/// files the same mode. What a crash left there goes.
+fn begin(new: &Path) -> io::Result<()> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        match fs::remove_file(with_suffix(new, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map(drop)
+}
+
+fn put_in_place(new: &Path, path: &Path) -> io::Result<()> {
+    File::open(new)?.sync_all()?;
+    fs::rename(new, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Does what may wait for the disk where that holds nobody up.
+async fn on_disk<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, JournalError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+    done.and_then(|done| done).map_err(|error| {
+        JournalError::Unavailable(format!("{}: {error}; oncalld needs to write there", path.display()))
+    })
+}
+
 async fn migrate(connection: &mut SqliteConnection, path: &Path, schema: &'static str) -> Result<(), JournalError> {
-    let unavailable = |error: sqlx::Error| JournalError::Unavailable(describe(path, &error));
+    let unavailable = |error: sqlx::Error| unavailable(path, &error);
     let version: i64 =
         sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(unavailable)?;
     match version {
@@ -68,16 +154,15 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path, schema: &'stati
     }
 }
 
-/// What was found out about incidents is for its owner only: mode 0600, which SQLite gives to the companion files too.
-async fn create_private(path: &Path) -> Result<(), JournalError> {
-    let owned = path.to_owned();
-    let create = move || OpenOptions::new().append(true).create(true).mode(0o600).open(&owned);
-    match tokio::task::spawn_blocking(create).await.map_err(std::io::Error::other) {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) | Err(error) => {
-            Err(JournalError::Unavailable(format!("{}: {error}; oncalld needs to write there", path.display())))
-        }
-    }
+/// The path with more at its end: SQLite's own way to name companion files.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn unavailable(path: &Path, error: &sqlx::Error) -> JournalError {
+    JournalError::Unavailable(describe(path, error))
 }
 
 /// What went wrong, where, and what to do about it.

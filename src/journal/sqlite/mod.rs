@@ -28,7 +28,6 @@ use futures_util::future::{BoxFuture, FutureExt};
 use lock::Lock;
 use read::Reader;
 use std::{
-    ffi::OsString,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -81,11 +80,13 @@ impl SqliteJournal {
 
     async fn open(path: &Path) -> Result<(Self, Writer), JournalError> {
         let lock = take_lock(path).await?;
-        let mut connection = database::open(path, include_str!("schema.sql")).await?;
+        let gauges = Arc::new(JournalGauges::default());
+        let (mut connection, blobs) = tokio::try_join!(
+            database::open(path, include_str!("schema.sql")),
+            Blobs::open(database::with_suffix(path, ".blobs"), gauges.clone()),
+        )?;
         let head = writer::read_head(&mut connection).await;
         let head = head.map_err(|error| JournalError::Unavailable(database::describe(path, &error)))?;
-        let gauges = Arc::new(JournalGauges::default());
-        let blobs = Blobs::open(with_suffix(path, ".blobs"), gauges.clone()).await?;
         let (queue, commands) = mpsc::channel(QUEUE);
         let (report, trouble) = watch::channel(None);
         let reader = Reader { pool: database::read_pool(path, READERS), path: path.to_owned() };
@@ -176,12 +177,6 @@ fn full() -> JournalError {
 
 fn closed() -> JournalError {
     JournalError::Unavailable("the journal is closed: the daemon is shutting down".into())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 impl Journal for SqliteJournal {

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::EventBody;
 use proptest::prelude::*;
 use serde_json::json;
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 struct Opened {
     folder: tempfile::TempDir,
@@ -37,6 +37,36 @@ async fn open_in(folder: tempfile::TempDir) -> Opened {
 
 async fn opened() -> Opened {
     open_in(tempfile::tempdir().unwrap()).await
+}
+
+/// What a crash in the middle of making a journal leaves does not count, and does not stay.
+#[tokio::test]
+async fn a_journal_that_was_half_made_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    for left in ["journal.db.new", "journal.db.new-wal", "journal.db.blobs.new"] {
+        fs::write(folder.path().join(left), "half a database").unwrap();
+    }
+    let opened = open_in(folder).await;
+    opened.journal.append(fact("a", &["one"])).await.unwrap();
+    opened.journal.put_blob(b"bytes".to_vec()).await.unwrap();
+    assert_eq!(opened.journal.verify().await.unwrap().events, 1);
+    let names = fs::read_dir(opened.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = names.filter(|name| name.to_string_lossy().contains(".new")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    for file in ["journal.db", "journal.db.blobs"] {
+        let mode = fs::metadata(opened.folder.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+/// Where somebody made the file, as `touch` does, it is taken as it is.
+#[tokio::test]
+async fn an_empty_file_becomes_a_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("journal.db"), "").unwrap();
+    let opened = open_in(folder).await;
+    opened.journal.append(fact("a", &["one"])).await.unwrap();
+    assert_eq!(opened.journal.verify().await.unwrap().events, 1);
 }
 
 fn id(text: &str) -> IncidentId {
