@@ -2,9 +2,12 @@
 //! machine would, by signals, or by a request that the sample takes badly.
 
 use super::{Fault, Stage, sample, stage::BACKLOG};
-use crate::shim::{
-    ExitReason, Launch, ServiceFolder,
-    control::{self, Command, OrderError},
+use crate::{
+    domain::ExitReason,
+    shim::{
+        Launch, ServiceFolder,
+        control::{self, Command, OrderError},
+    },
 };
 use rustix::process::Signal;
 use std::{

@@ -12,6 +12,7 @@ mod approval;
 mod call;
 mod event;
 mod evidence;
+mod exit;
 mod id;
 mod incident;
 mod inventory;
@@ -29,6 +30,7 @@ pub use call::{
 };
 pub use event::{CallOutcome, Event, EventBody, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 pub use evidence::{Cause, Evidence, Finding, Verdict};
+pub use exit::ExitReason;
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
 pub use incident::{
     Action, CallRecord, Comment, GateRecord, Incident, IncidentState, ManualRemedy, Recheck, StepRecord, StepStatus,

@@ -1,10 +1,11 @@
 //! Starting the program and stopping it.
 
 use super::{
-    ExitReason, LifeEvent, MARKER, ProcessRef, RunState, Want, proc, program,
+    LifeEvent, MARKER, ProcessRef, RunState, Want, proc, program,
     program::Circumstances,
     watch::{FIRST_BACKOFF, Main, Watcher, now},
 };
+use crate::domain::ExitReason;
 use rustix::process::Signal;
 use std::time::Duration;
 use tokio::{process::Child, time::Instant};
@@ -64,7 +65,7 @@ impl Watcher {
         self.state.error = failure.problem;
         self.state.finished_at = Some(now());
         let code = failure.exit_code.to_string();
-        self.record(LifeEvent::now("die", [("exit_code", code), ("reason", "start_failed".into())]))
+        self.record(LifeEvent::now("die", [("exit_code", code), ("reason", ExitReason::StartFailed.as_str().into())]))
     }
 
     pub(super) fn stop(&mut self, grace: Duration) {

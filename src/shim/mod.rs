@@ -28,7 +28,7 @@ pub use events::LifeEvent;
 pub use folder::{InstanceFolder, ServiceFolder};
 pub use log::{LONGEST_LINE, LogLine, STREAMS, parse_line, rotated};
 pub use proc::ProcessRef;
-pub use state::{ExitReason, Launch, Order, RunState, StartError, State, Want};
+pub use state::{Launch, Order, RunState, StartError, State, Want};
 pub use watch::run;
 
 /// The variable by which a program is known as belonging to an instance, even if nobody wrote its pid down.

@@ -1,6 +1,7 @@
 //! Starting the program, and what its end means.
 
-use super::{ExitReason, InstanceFolder, Launch, MARKER, StartError};
+use super::{InstanceFolder, Launch, MARKER, StartError};
+use crate::domain::ExitReason;
 use std::{fs::OpenOptions, io, os::unix::process::ExitStatusExt, path::Path, process::ExitStatus, time::Duration};
 use tokio::process::{Child, Command};
 

@@ -1,7 +1,7 @@
 //! What is in the files that the daemon and the shim share.
 
 use super::ProcessRef;
-use crate::domain::{Digest, Timestamp};
+use crate::domain::{Digest, ExitReason, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -81,45 +81,6 @@ pub enum RunState {
     Restarting,
     /// Ended.
     Exited,
-}
-
-/// Why a program ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExitReason {
-    /// It did not, yet.
-    #[default]
-    None,
-    /// The shim killed it for using more memory than its limit.
-    Oom,
-    /// A signal from outside.
-    Killed,
-    /// It did not end within the grace period of a stop.
-    StopTimeout,
-    /// As ordered.
-    Stopped,
-    /// With a failure of its own.
-    Error,
-    /// With 0.
-    Completed,
-    /// It could not be started.
-    StartFailed,
-}
-
-impl ExitReason {
-    /// As in results.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Oom => "oom",
-            Self::Killed => "killed",
-            Self::StopTimeout => "stop_timeout",
-            Self::Stopped => "stopped",
-            Self::Error => "error",
-            Self::Completed => "completed",
-            Self::StartFailed => "start_failed",
-        }
-    }
 }
 
 /// Why a program could not be started.

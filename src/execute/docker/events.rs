@@ -3,9 +3,9 @@
 use super::{
     connect::{DEADLINE, Engine},
     error::{Answer, EngineError},
-    exit::{ExitReason, LifeEvent, deaths},
+    exit::{LifeEvent, deaths},
 };
-use crate::domain::{Timestamp, Values};
+use crate::domain::{ExitReason, Timestamp, Values};
 use bollard::{models::EventMessage, query_parameters::EventsOptionsBuilder};
 use futures_util::{Stream, StreamExt as _};
 use serde_json::json;

@@ -3,7 +3,7 @@
 //! `OOMKilled` stays set after a child's end, and 137 is the code of every SIGKILL. What tells them apart is what
 //! happened around the end: an `oom` event just before it, a `kill` by somebody's hand, a `stop` whose patience ran out.
 
-use crate::domain::Timestamp;
+use crate::domain::{ExitReason, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -35,46 +35,6 @@ impl LifeEvent {
     /// The code with which it ended, for a `die`.
     pub fn exit_code(&self) -> Option<i64> {
         self.attributes.get("exitCode").or_else(|| self.attributes.get("containerExitCode"))?.parse().ok()
-    }
-}
-
-/// Why it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ExitReason {
-    /// It runs, or never ran.
-    None,
-    /// The kernel ended the main process for want of memory.
-    Oom,
-    /// The kernel ended a child for want of memory.
-    OomChild,
-    /// A signal that no stop sent.
-    Killed,
-    /// It was asked to stop and did not within the grace period.
-    StopTimeout,
-    /// It was asked to stop, and did.
-    Stopped,
-    /// By itself, with a code that says failure.
-    Error,
-    /// By itself, with 0.
-    Completed,
-    /// It never started.
-    StartFailed,
-}
-
-impl ExitReason {
-    /// As in results.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Oom => "oom",
-            Self::OomChild => "oom_child",
-            Self::Killed => "killed",
-            Self::StopTimeout => "stop_timeout",
-            Self::Stopped => "stopped",
-            Self::Error => "error",
-            Self::Completed => "completed",
-            Self::StartFailed => "start_failed",
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     resources::Sample,
     snapshot::{Past, digest},
 };
-use crate::domain::{Shape, TimeSpan, Timestamp, Values, clean_text};
+use crate::domain::{ExitReason, Shape, TimeSpan, Timestamp, Values, clean_text};
 use crate::execute::Captured;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,8 +55,8 @@ impl Seen {
         (place, self.is_ready(), -restarts)
     }
 
-    fn exit_reason(&self) -> &'static str {
-        self.ended.map_or("none", |ended| ended.reason.as_str())
+    fn exit_reason(&self) -> ExitReason {
+        self.ended.map_or(ExitReason::None, |ended| ended.reason)
     }
 
     fn exit_code(&self) -> Option<i64> {

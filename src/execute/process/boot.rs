@@ -7,9 +7,10 @@ use super::{
     undeclared,
 };
 use crate::{
+    domain::ExitReason,
     execute::probe::Prober,
     shim::{
-        ExitReason, InstanceFolder, RunState, ServiceFolder, Want,
+        InstanceFolder, RunState, ServiceFolder, Want,
         control::{Command, adopt},
     },
 };

@@ -8,9 +8,9 @@ use super::{
     snapshot::instances,
 };
 use crate::{
-    domain::{ByteSize, Values},
+    domain::{ByteSize, ExitReason, Values},
     execute::ExecuteError,
-    shim::{ExitReason, RunState, State, Want, control::Command, folder::write_json},
+    shim::{RunState, State, Want, control::Command, folder::write_json},
 };
 use std::{sync::Arc, time::Duration};
 

@@ -10,10 +10,10 @@ use super::{
     snapshot::{Snapshot, instances},
 };
 use crate::{
-    domain::{Digest, Timestamp, Values},
+    domain::{Digest, ExitReason, Timestamp, Values},
     execute::{ExecuteError, Probed},
     shim::{
-        ExitReason, Launch, RunState,
+        Launch, RunState,
         control::Command,
         folder::{read_json, write_json},
     },

@@ -2,9 +2,9 @@
 
 use super::service::{Managed, blocking};
 use crate::{
-    domain::Timestamp,
+    domain::{ExitReason, Timestamp},
     execute::ExecuteError,
-    shim::{ExitReason, InstanceFolder, Order, ProcessRef, RunState, State, proc},
+    shim::{InstanceFolder, Order, ProcessRef, RunState, State, proc},
 };
 use chrono::Utc;
 use std::{io, sync::Arc, time::Duration};

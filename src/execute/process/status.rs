@@ -7,12 +7,12 @@ use super::{
     snapshot::{Snapshot, instances},
 };
 use crate::{
-    domain::{Instance, Inventory, Labels, Service, TimeSpan, Values},
+    domain::{ExitReason, Instance, Inventory, Labels, Service, TimeSpan, Values},
     execute::{
         ExecuteError,
         protection::{self, last_name},
     },
-    shim::{ExitReason, Launch, StartError},
+    shim::{Launch, StartError},
 };
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -190,7 +190,7 @@ fn result(managed: &Managed, read: &Read, health: Health) -> Values {
         "ready": ready,
         "health": health.as_str(),
         "exit_code": worst.exit_code(),
-        "exit_reason": reason.as_str(),
+        "exit_reason": reason,
         "error": worst.state.error,
         "error_kind": error_kind,
         "oom_events": read.instances.iter().map(|instance| instance.state.ooms).sum::<u64>(),
@@ -238,7 +238,7 @@ fn instance_result(instance: &Snapshot, health: Health) -> Value {
         "state": instance.state_name(),
         "ready": instance.running() && health.ready(),
         "exit_code": instance.exit_code(),
-        "exit_reason": instance.exit_reason().as_str(),
+        "exit_reason": instance.exit_reason(),
         "started_at": instance.started_at(),
         "restart_count": instance.state.restarts,
     })
