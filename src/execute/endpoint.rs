@@ -242,11 +242,13 @@ pub(crate) mod tests {
             .route("/large", get(large))
             .route("/slow", get(slow))
             .route("/refuse", get(refuse));
-        let api = endpoint(&serve(router).await);
+        let address = serve(router).await;
+        let api = endpoint(&address);
         let away = send(api.get("/away", &[])).await.unwrap_err();
         assert_eq!(away, EndpointError::Refused { status: 307, body: String::new() });
         assert!(!away.may_pass() && away.certainly_not_done());
-        assert_eq!(send(api.get("/large", &[])).await, Err(EndpointError::TooLarge));
+        let patient = Endpoint::new(&address, None, Duration::from_secs(30)).unwrap();
+        assert_eq!(send(patient.get("/large", &[])).await, Err(EndpointError::TooLarge));
         let slow = send(api.get("/slow", &[])).await.unwrap_err();
         assert!(slow.may_pass() && !slow.certainly_not_done(), "{slow}");
         let refused = send(api.get("/refuse", &[])).await.unwrap_err();

@@ -14,6 +14,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// The largest file that is read whole. A configuration of this size has an environment no kernel would take.
@@ -166,9 +167,11 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     serde_json::from_slice(&bytes).map(Some).map_err(|error| in_file(path, &error.into()))
 }
 
-/// Writes a file of JSON, mode 0600, replacing it whole.
+/// Writes a file of JSON, mode 0600, replacing it whole. Of several at once, one stays.
 pub fn write_json(path: &Path, value: &impl Serialize, durable: bool) -> io::Result<()> {
-    let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let write = WRITES.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("tmp-{}-{write}", std::process::id()));
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&serde_json::to_vec_pretty(value)?)?;
@@ -203,6 +206,16 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(service.path()), mode(&service.path().join("launch.json"))), (0o700, 0o600));
         assert_eq!(service.instance(1).service(), service);
+    }
+
+    #[test]
+    fn of_several_writers_at_once_one_wins_and_none_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.json");
+        let write = || (0..200).for_each(|n| write_json(&path, &vec![n; 1_000], false).unwrap());
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(write))));
+        assert_eq!(read_json::<Vec<i32>>(&path).unwrap(), Some(vec![199; 1_000]));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -263,9 +263,14 @@ mod tests {
     fn the_listener_of_a_port_is_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(listeners(port), [Some(std::process::id() as i32)]);
+        // Other tests' children hold a copy from their fork to their exec.
+        assert!(listeners(port).contains(&Some(std::process::id() as i32)));
         drop(listener);
-        assert_eq!(listeners(port), []);
+        let begun = std::time::Instant::now();
+        while !listeners(port).is_empty() {
+            assert!(begun.elapsed().as_secs() < 30, "{:?}", listeners(port));
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::support::command::eventually;
 use crate::support::daemon::{Daemon, Settings};
-use crate::support::drive::{Expected, to_verdict};
+use crate::support::drive::{Expected, await_killed, to_verdict};
 use crate::support::http::free_port;
 use crate::support::need::{Need, have};
 use crate::support::stage::{Stage, docker_ok};
@@ -76,6 +76,7 @@ impl Place {
         let mut settings = Settings::of(json!({"here": environment}));
         change(&mut settings);
         let daemon = Daemon::start(&settings);
+        daemon.sees_services();
         for service in SERVICES {
             eventually(&format!("{service} answers"), Duration::from_secs(30), || answers(self.port(service)));
         }
@@ -115,6 +116,12 @@ impl Place {
             Some(_) => drop(docker_ok(&["pause", &self.name(service)])),
             None => self.signal(service, "STOP"),
         }
+    }
+
+    /// Kills a service, and waits until it is known what ended it: an alert takes longer to come.
+    fn kill(&self, daemon: &Daemon, service: &str) {
+        self.signal(service, "KILL");
+        await_killed(daemon, "here", &self.name(service));
     }
 
     fn alert(&self, daemon: &Daemon, name: &str) -> String {
@@ -157,7 +164,7 @@ fn answers(port: u16) -> Result<(), String> {
 
 fn killed(place: &Place) {
     let daemon = place.open();
-    place.signal("api", "KILL");
+    place.kill(&daemon, "api");
     let incident = place.alert(&daemon, "ServiceDown");
     place.expect(&daemon, &incident, Some("killed_externally"), &["start_service"], &["start"], "resolved");
     assert!(answers(place.port("api")).is_ok());
@@ -173,7 +180,7 @@ fn frozen(place: &Place) {
 
 fn dependency(place: &Place) {
     let daemon = place.open();
-    place.signal("store", "KILL");
+    place.kill(&daemon, "store");
     let incident = place.alert(&daemon, "HighErrorRate");
     place.expect(&daemon, &incident, Some("dependency_down"), &["start_service"], &["start"], "resolved");
     assert!(answers(place.port("store")).is_ok());

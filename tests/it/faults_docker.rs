@@ -29,9 +29,11 @@ impl Scene {
         for (name, declared) in others {
             services[self.stage.unique(name)] = declared.clone();
         }
-        Daemon::start(&Settings::of(json!({
+        let daemon = Daemon::start(&Settings::of(json!({
             "docker": {"kind": "docker", "autonomy": "approve", "services": services, "inventory_every": "1s"}
-        })))
+        })));
+        daemon.sees_services();
+        daemon
     }
 
     fn api(&self) -> String {
@@ -82,6 +84,14 @@ impl Scene {
         eventually(&format!("{name} is {state}"), Duration::from_secs(30), || {
             let now = self.stage.inspect(name, "{{.State.Status}}");
             if now == state { Ok(()) } else { Err(now) }
+        });
+    }
+
+    /// Waits until the engine has restarted the container so often.
+    fn await_restarts(&self, name: &str, least: u32) {
+        eventually(&format!("{name} was restarted"), Duration::from_secs(60), || {
+            let now = self.stage.inspect(name, "{{.RestartCount}}");
+            if now.parse::<u32>().is_ok_and(|now| now >= least) { Ok(()) } else { Err(now) }
         });
     }
 }
@@ -142,7 +152,7 @@ fn d05_a_variable_is_missing() {
     let declared = json!({"health": scene.health(), "environment": {"DATABASE_URL": "postgres://db/main"}});
     let daemon = scene.daemon(declared, &[]);
     scene.run_api(&["--restart", "on-failure"], &format!("{NEEDS_VARIABLE}; {SERVE}"));
-    std::thread::sleep(Duration::from_secs(3)); // a few restarts
+    scene.await_restarts("api", 2);
     let incident = scene.alert(&daemon, "ContainerKilled");
     let expected = Expected {
         cause: Some("missing_env_var"),
@@ -162,7 +172,7 @@ fn d05_a_value_that_nobody_knows_is_left_to_people() {
     let Some(scene) = Scene::open() else { return };
     let daemon = scene.daemon(json!({}), &[]);
     scene.run_api(&["--restart", "on-failure"], &format!("{NEEDS_VARIABLE}; {SERVE}"));
-    std::thread::sleep(Duration::from_secs(3));
+    scene.await_restarts("api", 2);
     let incident = scene.alert(&daemon, "ContainerKilled");
     let seen = daemon.wait_for(&incident, "left to people", Duration::from_secs(60), |incident| {
         incident["manual"].as_array().is_some_and(|manual| !manual.is_empty())
@@ -289,6 +299,10 @@ fn d18_a_full_mount() {
     let script =
         format!("mkdir /data/cache; dd if=/dev/zero of=/data/cache/blob bs=64k count=40; echo kept >/keep; {SERVE}");
     scene.run_api(&["--tmpfs", "/data:size=1m"], &script);
+    eventually("the mount is full", Duration::from_secs(60), || {
+        let kept = docker(&["exec", &scene.api(), "cat", "/keep"]);
+        if kept.ok { Ok(()) } else { Err(kept.err) }
+    });
     let daemon = scene.daemon(json!({"health": scene.health(), "clearable": ["/data/cache"]}), &[]);
     let incident = scene.alert(&daemon, "ContainerVolumeUsage");
     let expected = Expected {
@@ -358,7 +372,7 @@ fn d40_a_log_line_that_gives_orders_is_not_obeyed() {
         &["--restart", "on-failure", "--volume", &format!("{volume}:/var/lib/db")],
         &format!("{order}; {NEEDS_VARIABLE}; {SERVE}"),
     );
-    std::thread::sleep(Duration::from_secs(3));
+    scene.await_restarts("api", 2);
     let incident = scene.alert(&daemon, "ContainerKilled");
     let expected = Expected {
         cause: Some("missing_env_var"),
@@ -379,7 +393,7 @@ fn d41_a_finished_job_is_no_fault() {
     scene.await_state("api", "exited");
     let daemon = scene.daemon(json!({"job": true}), &[]);
     let incident = scene.alert(&daemon, "ContainerAbsent");
-    let end = to_verdict(&daemon, &incident, &Expected { cause: None, approved: &[], calls: &[], verdict: "no_fault" });
-    assert_eq!(end["state"], "closed");
+    to_verdict(&daemon, &incident, &Expected { cause: None, approved: &[], calls: &[], verdict: "no_fault" });
+    daemon.wait_for(&incident, "closed", Duration::from_secs(60), |incident| incident["state"] == "closed");
     assert_eq!(scene.stage.inspect("api", "{{.State.Status}}"), "exited");
 }

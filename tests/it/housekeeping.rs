@@ -38,6 +38,9 @@ fn an_old_container_goes_once_no_open_incident_needs_it() {
 
     daemon.wait_for(id, "closed", 3 * WAIT, |incident| incident["state"] == "closed");
     eventually("it is removed", WAIT, || aside().map_or(Ok(()), Err));
-    assert!(daemon.logged().contains("retention deleted what an undo had needed"));
+    eventually("it is told", WAIT, || {
+        let log = daemon.logged();
+        if log.contains("retention deleted what an undo had needed") { Ok(()) } else { Err(log) }
+    });
     docker_ok(&["exec", &api, "ls", "/data/file"]); // no volume goes with it
 }

@@ -20,9 +20,18 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 async fn open(path: &Path) -> SqliteJournal {
-    let (journal, task) = SqliteJournal::build(path).await.unwrap();
-    tokio::spawn(task);
-    journal
+    for _ in 0..100 {
+        match SqliteJournal::build(path).await {
+            Ok((journal, task)) => {
+                tokio::spawn(task);
+                return journal;
+            }
+            // Another test's child holds a copy of the lock from its fork to its exec.
+            Err(JournalError::Locked(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the journal stays locked");
 }
 
 fn comment(number: usize, size: usize) -> Append {

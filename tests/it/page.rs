@@ -1,6 +1,6 @@
 //! The web page in a real browser: it loads under its own policy, shows an incident, and asks nobody else.
 
-use crate::support::command::{Said, run};
+use crate::support::command::{Said, eventually, run};
 use crate::support::daemon::{Daemon, Settings};
 use crate::support::need::{Need, have};
 use oncalld::flow::message;
@@ -59,6 +59,9 @@ fn the_page_shows_incidents_steps_and_decisions() {
     for trouble in ["Content Security Policy", "Uncaught", "SyntaxError", "TypeError", "net::ERR"] {
         assert!(!said.err.contains(trouble), "{trouble}: {}", said.err);
     }
-    let said = browse(&daemon, "#/approvals");
-    assert!(said.out.contains(digest) && said.out.contains(">live<"), "{said:?}");
+    // The browser's clock does not wait for the feed, so it may be looked at too early.
+    eventually("the page is live", Duration::from_secs(180), || {
+        let said = browse(&daemon, "#/approvals");
+        if said.out.contains(digest) && said.out.contains(">live<") { Ok(()) } else { Err(format!("{said:?}")) }
+    });
 }

@@ -3,6 +3,7 @@
 
 use crate::support::command::eventually;
 use crate::support::daemon::{Daemon, Settings};
+use crate::support::drive::await_killed;
 use crate::support::http::{Http, free_port};
 use crate::support::monitoring::{Monitoring, Watched};
 use crate::support::need::{Need, have};
@@ -29,9 +30,11 @@ fn daemon(channels: &Value, folder: &std::path::Path) -> Daemon {
     let daemon = Daemon::start(&settings);
     daemon.sees_services();
     let pid = eventually("the service runs", Duration::from_secs(30), || {
-        std::fs::read_to_string(folder.join("api.pid")).map_err(|error| error.to_string())
+        let pid = std::fs::read_to_string(folder.join("api.pid")).map_err(|error| error.to_string())?;
+        if pid.ends_with('\n') { Ok(pid) } else { Err("its number is being written".to_owned()) }
     });
     assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().is_ok_and(|status| status.success()));
+    await_killed(&daemon, "here", "api");
     daemon
 }
 

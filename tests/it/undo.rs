@@ -6,7 +6,8 @@ use crate::support::stage::{Stage, docker_ok};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const WAIT: Duration = Duration::from_secs(60);
+/// Longer than a check may wait for its first good look.
+const WAIT: Duration = Duration::from_secs(240);
 
 /// Asks for another memory limit by hand, and approves it.
 fn limited(daemon: &Daemon, service: &str, memory: &str) -> String {

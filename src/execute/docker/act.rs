@@ -18,8 +18,9 @@ use bollard::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How often, and how long apart, an update waits for a container that is just ending: a second in all.
-const ENDING_TRIES: u32 = 10;
+/// How often, and how long apart, an update waits for a container that is just ending: five seconds in all, for an engine
+/// that has much else to do.
+const ENDING_TRIES: u32 = 50;
 const ENDING_PAUSE: Duration = Duration::from_millis(100);
 
 /// The result of a call that acts.

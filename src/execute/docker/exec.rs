@@ -134,8 +134,8 @@ impl DockerEnvironment {
 
     async fn exit_code(&self, exec: &str) -> Answer<Option<i64>> {
         let docker = self.shared.engine.docker()?;
-        // The streams may close a moment before the end is known.
-        for _ in 0..20 {
+        // The streams may close a moment before the end is known: seconds, where the engine has much to do.
+        for _ in 0..100 {
             let state = within(DEADLINE, docker.inspect_exec(exec)).await?;
             if state.running != Some(true) {
                 return Ok(state.exit_code);

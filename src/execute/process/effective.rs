@@ -19,6 +19,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
+    sync::PoisonError,
 };
 
 /// Changes that are remembered; older ones are forgotten when the file is twice as long.
@@ -88,6 +89,7 @@ pub(super) fn take_over_declaration(managed: &Managed) -> io::Result<bool> {
 
 /// Notes a change since the last time, whoever made it.
 pub(super) fn note_changes(managed: &Managed) -> io::Result<()> {
+    let _one = managed.noting.lock().unwrap_or_else(PoisonError::into_inner);
     let now = managed.launch()?;
     let seen: Option<Launch> = read_json(&file(managed, "seen.json"))?;
     match seen {

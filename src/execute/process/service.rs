@@ -27,6 +27,8 @@ pub(super) struct Managed {
     pub(super) folder: ServiceFolder,
     /// One action at a time: each reads an order, changes it and waits for the shim.
     pub(super) acting: Arc<tokio::sync::Mutex<()>>,
+    /// One note of a change at a time, or it would be noted twice.
+    pub(super) noting: Arc<Mutex<()>>,
     observed: Mutex<Observed>,
 }
 
@@ -72,12 +74,16 @@ impl Observed {
 impl Managed {
     pub(super) fn new(name: &str, declared: ServiceConfig, folder: ServiceFolder) -> Self {
         let observed = Mutex::default();
-        Self { name: name.to_owned(), declared, folder, acting: Arc::default(), observed }
+        Self { name: name.to_owned(), declared, folder, acting: Arc::default(), noting: Arc::default(), observed }
     }
 
     /// The same service under another declaration: still one action at a time.
     pub(super) fn renewed(&self, declared: ServiceConfig) -> Self {
-        Self { acting: self.acting.clone(), ..Self::new(&self.name, declared, self.folder.clone()) }
+        Self {
+            acting: self.acting.clone(),
+            noting: self.noting.clone(),
+            ..Self::new(&self.name, declared, self.folder.clone())
+        }
     }
 
     /// A plain value under a lock that is never held over an await; a poisoned one is still whole.

@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep};
 /// A restarted instance that has been up for less than this is still taken for one that crashes again and again.
 const CRASH_LOOP_UPTIME: i64 = 60;
 
-/// How long a shim may take to notice that its program has ended; one that adopted it looks ten times a second.
-const NOTICED: Duration = Duration::from_millis(500);
+/// How long a shim may take to write down that its program has ended, on a machine that has much else to do. One that
+/// adopted it looks ten times a second.
+const NOTICED: Duration = Duration::from_secs(5);
 
 /// How often to look whether it has.
 const POLL: Duration = Duration::from_millis(20);

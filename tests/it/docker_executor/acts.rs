@@ -89,10 +89,14 @@ async fn programs_run_within_bounds() {
     let output = rig.read("container.query", query(&["cat", "/dev/zero"], "20s")).await;
     assert_eq!(output["truncated"], true);
     let started = Instant::now();
-    let output = rig.read("container.query", query(&["sleep", "30"], "1s")).await;
+    let output = rig.read("container.query", query(&["sleep", "300"], "5s")).await;
     assert_eq!(output["timed_out"], true);
-    assert!(started.elapsed() < Duration::from_secs(10));
-    assert!(!docker_ok(&["top", &web]).contains("sleep 30"), "what was given up on was ended");
+    assert!(started.elapsed() < Duration::from_secs(60));
+    super::eventually("what was given up on is ended", || async {
+        let top = docker_ok(&["top", &web]);
+        if top.contains("sleep 300") { Err(top) } else { Ok(()) }
+    })
+    .await;
     for refused in [&["sh", "-c", "id"][..], &["rm", "/etc/group"], &["cat", "-A", "/etc/group"]] {
         let error = rig.try_read("container.query", query(refused, "5s")).await.expect_err("not on the list");
         assert!(matches!(error, ExecuteError::Permanent { .. }), "{error}");
@@ -117,11 +121,15 @@ async fn use_is_measured_against_limits() {
         &["--cpus", "0.1", "--memory", "32m", "--pids-limit", "20"],
         &["sh", "-c", "while :; do :; done"],
     );
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let used = rig.read("container.resources", json!({"containers": [stage.unique("busy")]})).await;
-    assert!(used["throttled_percent"].as_f64() > Some(30.0) && used["cpu_percent"].as_f64() > Some(50.0), "{used}");
+    // Where others need the processors more, it may not come to use its share up.
+    let used = super::eventually("it is held back", || async {
+        let used = rig.read("container.resources", json!({"containers": [stage.unique("busy")]})).await;
+        let held = used["throttled_percent"].as_f64() > Some(30.0) && used["cpu_percent"].as_f64() > Some(50.0);
+        if held { Ok(used) } else { Err(used.to_string()) }
+    })
+    .await;
     assert!(used["memory_usage"].as_u64() > Some(0) && used["memory_limit"] == 32 << 20 && used["pids"] == 1, "{used}");
     assert!(used["host_memory"].as_u64() > used["host_memory_free"].as_u64());
     assert!(used["memory_peak"].as_u64() > Some(0), "{used}");
-    assert!(rig.status(&stage.unique("busy")).await["throttled"].as_f64() > Some(30.0));
+    rig.until(&stage.unique("busy"), |status| status["throttled"].as_f64() > Some(30.0)).await;
 }

@@ -57,9 +57,9 @@ async fn a_terminals_endless_line_is_cut() {
     );
     assert_eq!(logs["truncated"], true, "{}", logs["read"]);
     assert!(logs["read"].as_u64() <= Some(66 << 20), "{}", logs["read"]);
-    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     let grown = resident().saturating_sub(before);
-    assert!(grown < 48 << 20, "{} MiB more", grown >> 20);
+    assert!(grown < 96 << 20, "{} MiB more", grown >> 20);
     let tail = rig.read("container.logs", json!({"containers": [tty], "tail": 1})).await;
     assert_eq!(texts(&tail), ["after"]);
 }
@@ -77,12 +77,12 @@ async fn a_huge_log_is_read_from_its_end_in_little_memory() {
     let logs = rig.read("container.logs", json!({"containers": [huge], "level": "error"})).await;
     assert_eq!(texts(&logs), ["ERROR the last"], "the newest lines count");
     assert_eq!(logs["truncated"], true);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     let plain = rig.read("container.logs", json!({"containers": [huge]})).await;
     assert!(texts(&plain).iter().map(|text| text.len()).sum::<usize>() <= 256 << 10);
     assert_eq!(texts(&plain).last(), Some(&"ERROR the last"));
     let grown = resident().saturating_sub(before);
-    assert!(grown < 48 << 20, "{} MiB more", grown >> 20);
+    assert!(grown < 96 << 20, "{} MiB more", grown >> 20);
 }
 
 #[tokio::test]

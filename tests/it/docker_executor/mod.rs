@@ -128,13 +128,13 @@ impl Drop for Rig {
     }
 }
 
-/// Tries for up to half a minute: a machine may be slow.
+/// Tries for up to two minutes: a machine may be slow.
 pub async fn eventually<T, F: Future<Output = Result<T, String>>>(what: &str, attempt: impl Fn() -> F) -> T {
     let started = Instant::now();
     loop {
         match attempt().await {
             Ok(value) => return value,
-            Err(last) if started.elapsed() > Duration::from_secs(30) => panic!("{what}: last {last}"),
+            Err(last) if started.elapsed() > Duration::from_secs(120) => panic!("{what}: last {last}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(150)).await,
         }
     }

@@ -12,31 +12,27 @@ async fn ends_for_want_of_memory_are_told_from_kills() {
 
     stage.run("main", &limited, &["tail", "/dev/zero"]);
     let main = stage.unique("main");
-    let status = rig.until(&main, |status| status["state"] == "exited").await;
-    assert_eq!((&status["exit_reason"], &status["exit_code"]), (&json!("oom"), &json!(137)), "{status}");
+    // The engine may tell of the end before it tells of the shortage.
+    let status = rig.until(&main, |status| status["state"] == "exited" && status["exit_reason"] == "oom").await;
+    assert_eq!(status["exit_code"], 137, "{status}");
     assert!(status["oom_events"].as_i64() >= Some(1) && status["memory_limit"] == 16 << 20);
+    // As after a restart of the daemon, from what the engine remembers, which is little: it is asked at once.
+    assert_eq!(rig.again(Vec::new()).await.status(&main).await["exit_reason"], "oom");
 
     // A shell whose child is killed goes on, and ignores the signal of a stop, as a first process does.
     stage.run("child", &limited, &["sh", "-c", "while :; do tail /dev/zero; sleep 1; done"]);
     let child = stage.unique("child");
     let status = rig.until(&child, |status| status["oom_events"].as_i64() >= Some(1)).await;
     assert_eq!((&status["state"], &status["exit_reason"]), (&json!("running"), &json!("oom_child")), "{status}");
-    docker_ok(&["exec", &child, "sh", "-c", "sleep 2"]); // the last shortage is some time ago
-    docker_ok(&["pause", &child]);
-    docker_ok(&["unpause", &child]);
 
     stage.run("killed", &[], &["sleep", "600"]);
     let killed = stage.unique("killed");
     docker_ok(&["kill", &killed]);
     let status = rig.until(&killed, |status| status["state"] == "exited").await;
     assert_eq!((&status["exit_reason"], &status["exit_code"]), (&json!("killed"), &json!(137)), "{status}");
+    assert_eq!(rig.again(Vec::new()).await.status(&killed).await["exit_reason"], "killed");
     let events = rig.read("container.events", json!({"containers": [killed]})).await;
     assert_eq!((&events["external_kills"], &events["deaths"]), (&json!(1), &json!(1)), "{events}");
-
-    // As after a restart of the daemon, from what the engine remembers.
-    let again = rig.again(Vec::new()).await;
-    assert_eq!(again.status(&main).await["exit_reason"], "oom");
-    assert_eq!(again.status(&killed).await["exit_reason"], "killed");
 }
 
 #[tokio::test]
@@ -55,7 +51,7 @@ async fn a_shortage_of_a_child_does_not_explain_a_later_stop() {
 async fn stops_are_told_from_ends_of_their_own() {
     let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
-    let obeys = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"];
+    let obeys = ["sh", "-c", "trap 'exit 0' TERM; echo obeys; while :; do sleep 0.1; done"];
     for (name, command, end, reason) in [
         ("stopped", &obeys[..], "stop", "stopped"),
         ("stubborn", &["sleep", "600"], "stop", "stop_timeout"),
@@ -64,6 +60,13 @@ async fn stops_are_told_from_ends_of_their_own() {
     ] {
         stage.run(name, &[], command);
         let name = stage.unique(name);
+        if command == obeys {
+            eventually("it obeys", || async {
+                let logs = docker_ok(&["logs", &name]);
+                if logs == "obeys" { Ok(()) } else { Err(logs) }
+            })
+            .await;
+        }
         docker_ok(&[end, &name]);
         let status = rig.until(&name, |status| status["state"] == "exited").await;
         assert_eq!(status["exit_reason"], reason, "{name}: {status}");

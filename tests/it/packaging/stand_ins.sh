@@ -35,6 +35,7 @@ if missing "$rust"; then
 FROM $debian
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null && rm -rf /var/lib/apt/lists
 ADD toolchain.tar /usr/local/
+ENV CARGO_NET_RETRY=10
 END
     tar -C "$(rustc --print sysroot)" -cf "$scratch/rust/toolchain.tar" --exclude=share --exclude='*/src' bin lib
     docker build --quiet --tag "$rust" "$scratch/rust" >/dev/null

@@ -7,13 +7,18 @@ use std::time::Instant;
 
 #[tokio::test]
 async fn a_service_is_stopped_started_and_restarted() {
-    let rig = Rig::new([("api", shell("trap 'exit 0' TERM; while :; do sleep 0.05; done"))]).await;
+    let rig = Rig::new([("api", shell("trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done"))]).await;
     let one = json!({"service": "api"});
     let first = rig.status("api").await;
     assert_eq!((&first["state"], &first["ready"], &first["health"]), (&json!("running"), &json!(true), &json!("none")));
     assert_eq!(first["exit_reason"], "none");
     assert_eq!(rig.act("process.start", one.clone()).await["changed"], false);
     rig.act("process.restart", json!({"service": "api", "stop_timeout": "5s", "force": false})).await;
+    let start = Instant::now();
+    while rig.log_texts("api").await.len() < 2 {
+        assert!(start.elapsed() < LIMIT, "it does not come up again");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     let second = rig.status("api").await;
     assert_ne!(first["started_at"], second["started_at"]);
     assert_eq!((&second["restart_count"], &second["crash_looping"]), (&json!(0), &json!(false)));
@@ -56,11 +61,9 @@ async fn a_frozen_service_goes_on_whoever_froze_it() {
     let one = json!({"service": "api"});
     permanent(rig.try_act("process.unpause", one.clone()).await);
     assert_eq!(rig.act("process.pause", one.clone()).await["changed"], true);
-    let status = rig.status("api").await;
-    assert_eq!(
-        (&status["state"], &status["paused"], &status["running"]),
-        (&json!("paused"), &json!(true), &json!(false))
-    );
+    // A signal takes effect when the program has its turn.
+    let status = rig.until("api", |status| status["paused"] == true).await;
+    assert_eq!((&status["state"], &status["running"]), (&json!("paused"), &json!(false)));
     assert_eq!(rig.act("process.pause", one.clone()).await["changed"], false);
     permanent(rig.try_act("process.start", one.clone()).await);
     assert_eq!(rig.act("process.unpause", one.clone()).await["changed"], true);

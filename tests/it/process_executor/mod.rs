@@ -207,6 +207,10 @@ impl Drop for Rig {
         let ended = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let ended = runtime.block_on(end_all(&state, LIMIT));
+            let start = Instant::now();
+            while !left_of(&state).is_empty() && start.elapsed() < LIMIT {
+                std::thread::sleep(Duration::from_millis(50));
+            }
             (ended, left_of(&state))
         });
         let (ended, left) = ended.join().expect("an answer");

@@ -17,6 +17,7 @@ fn recreate(key: &str, changes: Value) -> Value {
 #[tokio::test]
 async fn a_configuration_is_changed_and_put_back() {
     let rig = Rig::new([("api", with_variables(shell(SAYS), &[("A", "1"), ("B", "secret-value")]))]).await;
+    rig.until_logged("api", "A=1").await;
     let before = rig.status("api").await["config_digest"].clone();
     let change = recreate("k1", json!({"set": {"A": "2", "C": "3"}, "remove": ["B"]}));
     assert_eq!(rig.probe("process.recreate", change.clone()).await, Some(Probed::NotHappened));
@@ -42,8 +43,30 @@ async fn a_configuration_is_changed_and_put_back() {
     rig.act("process.restore", back.clone()).await;
     assert_eq!(rig.probe("process.restore", back).await, Some(Probed::Happened));
     assert_eq!(rig.status("api").await["config_digest"], before);
-    let lines = rig.log_texts("api").await;
+    let start = std::time::Instant::now();
+    let lines = loop {
+        match rig.log_texts("api").await {
+            lines if lines.len() == 3 => break lines,
+            lines => assert!(start.elapsed() < super::LIMIT, "{lines:?}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
     assert_eq!(lines.first(), lines.last());
+}
+
+#[tokio::test]
+async fn a_change_that_several_see_at_once_is_noted_once() {
+    let rig = Rig::new([("api", with_variables(shell(SAYS), &[("A", "0")]))]).await;
+    let folder = rig.instance("api", 1).service();
+    let history = || rig.read("process.history", json!({"service": "api"}));
+    let before = history().await["changes"].as_array().unwrap().len();
+    for n in 1..=10 {
+        let mut launch = folder.launch().unwrap().unwrap();
+        launch.environment.insert("A".into(), n.to_string());
+        folder.set_launch(&launch).unwrap(); // as an editor would, behind everybody's back
+        futures_util::future::join_all((0..8).map(|_| rig.status("api"))).await;
+        assert_eq!(history().await["changes"].as_array().unwrap().len(), before + n);
+    }
 }
 
 #[tokio::test]

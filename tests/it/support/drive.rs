@@ -1,5 +1,6 @@
 //! Drives an incident from its alert to its verdict, as the people on call would: they approve what is proposed.
 
+use super::command::eventually;
 use super::daemon::Daemon;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -51,6 +52,14 @@ pub fn to_verdict(daemon: &Daemon, incident: &str, expected: &Expected<'_>) -> V
     assert_eq!(end["verdict"], expected.verdict, "the verdict\n{}", story());
     check_report(daemon, incident, expected);
     end
+}
+
+/// Waits until the environment knows that something from outside ended the service.
+pub fn await_killed(daemon: &Daemon, environment: &str, service: &str) {
+    eventually("it is known what ended it", Duration::from_secs(60), || {
+        let status = daemon.read(environment, "get_status", service);
+        if status["exit_reason"] == "killed" { Ok(()) } else { Err(status.to_string()) }
+    });
 }
 
 /// Requests that wait for a decision.

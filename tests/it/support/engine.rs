@@ -7,6 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// A second engine starts beside everything else that is tested.
+const LIMIT: Duration = Duration::from_secs(180);
+
 /// An engine with folders and a socket of its own. Dropping it ends it, with everything in it.
 pub struct PrivateEngine {
     child: Child,
@@ -40,7 +43,7 @@ impl PrivateEngine {
             .spawn()
             .expect("dockerd");
         let engine = Self { child, folder };
-        eventually("the engine answers", Duration::from_secs(60), || {
+        eventually("the engine answers", LIMIT, || {
             let said = engine.docker(&["info", "--format", "{{.ServerVersion}}"]);
             let log = || std::fs::read_to_string(engine.folder.path().join("log")).unwrap_or_default();
             if said.ok { Ok(()) } else { Err(format!("{}\n{}", said.err, log())) }
@@ -55,7 +58,7 @@ impl PrivateEngine {
 
     /// `docker` against this engine.
     pub fn docker(&self, arguments: &[&str]) -> Said {
-        run(Command::new("docker").arg("--host").arg(self.host()).args(arguments), Duration::from_secs(60))
+        run(Command::new("docker").arg("--host").arg(self.host()).args(arguments), LIMIT)
     }
 
     /// `docker`, which must succeed; what it printed.
@@ -76,7 +79,7 @@ impl PrivateEngine {
         let change = format!("CMD [{}]", words.join(","));
         let mut shell = Command::new("sh");
         shell.args(["-c", script, "sh", &self.host(), &change, name]);
-        let said = run(&mut shell, Duration::from_secs(60));
+        let said = run(&mut shell, LIMIT);
         assert!(said.ok, "{}", said.err);
         said.out.trim().to_owned()
     }

@@ -1,7 +1,8 @@
 //! A client of the daemon's HTTP API, for tests that do not care about async.
 
 use serde_json::Value;
-use std::sync::{Once, OnceLock};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// An answer.
@@ -131,8 +132,13 @@ fn install_tls() {
     });
 }
 
-/// A port that nothing listens on now.
+/// A port that nothing listens on now, and that no other test of this run was given.
 pub fn free_port() -> u16 {
-    let [address] = oncalld::demo::stage::free_addresses().expect("a free port");
-    address.port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let [address] = oncalld::demo::stage::free_addresses().expect("a free port");
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(address.port()) {
+            return address.port();
+        }
+    }
 }

@@ -71,6 +71,11 @@ impl Link {
         lock(&self.state).trap = Some((request.to_owned(), trap));
     }
 
+    /// Whether nothing is waited for any more: what was, came.
+    pub fn sprung(&self) -> bool {
+        lock(&self.state).trap.is_none()
+    }
+
     /// Mends it, for new connections.
     pub fn mend(&self) {
         self.close_door();

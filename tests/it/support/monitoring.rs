@@ -119,7 +119,7 @@ fn write_config(folder: &Path, watched: &Watched<'_>, alertmanager: u16, daemon:
     write(
         "rules.yml",
         json!({"groups": [{"name": "services", "rules": [{
-            "alert": watched.alert, "expr": watched.expression, "for": "2s", "labels": {"severity": "critical"},
+            "alert": watched.alert, "expr": watched.expression, "for": "5s", "labels": {"severity": "critical"},
             "annotations": {"summary": "{{ $labels.name }} is gone"},
         }]}]}),
     );

@@ -9,6 +9,9 @@ use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
+/// How long a program may take to say whether it works here, while all others are at work.
+const ANSWER: Duration = Duration::from_secs(60);
+
 /// Something that a test needs besides Rust.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
@@ -56,8 +59,8 @@ impl Need {
     fn is_met(self) -> bool {
         match self {
             Self::Engine => {
-                let info = run(Command::new("docker").args(["info", "--format", "{{.ID}}"]), Duration::from_secs(20));
-                on_path("docker") && info.ok && !info.out.trim().is_empty() && on_path("busybox")
+                let id = || run(Command::new("docker").args(["info", "--format", "{{.ID}}"]), ANSWER);
+                on_path("docker") && on_path("busybox") && !id().out.trim().is_empty()
             }
             Self::Busybox => on_path("busybox"),
             Self::Prometheus => on_path("prometheus") && on_path("prometheus-alertmanager"),
@@ -75,7 +78,7 @@ impl Need {
 
 /// The command line that is Docker Compose here: the plugin, or the older program of its own.
 pub fn compose() -> Option<Vec<&'static str>> {
-    if on_path("docker") && run(Command::new("docker").args(["compose", "version"]), Duration::from_secs(20)).ok {
+    if on_path("docker") && run(Command::new("docker").args(["compose", "version"]), ANSWER).ok {
         return Some(vec!["docker", "compose"]);
     }
     on_path("docker-compose").then(|| vec!["docker-compose"])

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A call of the engine's command line takes seconds; stopping takes the grace period longer.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// The image that all test containers are made of: a static busybox on nothing.
 pub const IMAGE: &str = "oncalld-test:busybox";

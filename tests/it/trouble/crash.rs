@@ -1,10 +1,10 @@
 //! The daemon is killed between an intent and its result. The next one finds out what happened, and never sends again.
 
 use super::{Engine, WAIT, asked, asked_with, of_kind, pending, until};
+use crate::support::command::eventually;
 use crate::support::daemon::{Daemon, Settings};
 use crate::support::link::Trap;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 fn quick() -> Value {
     json!({"timeout": "2s"})
@@ -38,8 +38,7 @@ fn a_container_that_was_not_restarted_is_so_only_after_people_are_asked_again() 
     let (id, approval) = asked_with(&daemon, "restart_service", &engine.api(), &quick());
     engine.link.trap("/restart", Trap::SwallowRequest);
     daemon.approve(&approval);
-    until(&daemon, &id, "call_intended", 1, WAIT);
-    std::thread::sleep(Duration::from_millis(500));
+    daemon.wait_for(&id, "asked for", WAIT, |_| engine.link.sprung());
     daemon.crash_and_restart();
     let finished = until(&daemon, &id, "call_finished", 1, WAIT);
     assert_eq!(
@@ -61,21 +60,32 @@ fn a_container_that_was_not_restarted_is_so_only_after_people_are_asked_again() 
 #[test]
 fn a_process_that_was_restarted_while_the_daemon_died_is_restarted_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let starts = folder.path().join("starts");
-    let script = format!("echo $$ >>{}; trap 'sleep 2; exit 0' TERM; while :; do sleep 0.1; done", starts.display());
+    let [starts, ending, end] = ["starts", "ending", "end"].map(|name| folder.path().join(name));
+    let script = format!(
+        "echo $$ >>{}; trap 'touch {}; until [ -e {} ]; do sleep 0.1; done; exit 0' TERM; while :; do sleep 0.1; done",
+        starts.display(),
+        ending.display(),
+        end.display()
+    );
     let environments = json!({"local": {"kind": "process", "inventory_every": "1s", "services": {
         "api": {"argv": ["/bin/sh", "-c", script]},
     }}});
     let mut daemon = Daemon::start(&Settings::of(environments));
     daemon.sees_services();
-    let started = || std::fs::read_to_string(&starts).unwrap_or_default().lines().count();
-    let (id, approval) = asked_with(&daemon, "restart_service", "api", &json!({"timeout": "20s"}));
-    assert_eq!(started(), 1);
+    let started = |count: usize| {
+        eventually("the program begins", WAIT, || {
+            let begun = std::fs::read_to_string(&starts).unwrap_or_default();
+            if begun.lines().count() == count { Ok(()) } else { Err(begun) }
+        });
+    };
+    let (id, approval) = asked_with(&daemon, "restart_service", "api", &json!({"timeout": "120s"}));
+    started(1);
     daemon.approve(&approval);
-    until(&daemon, &id, "call_intended", 1, WAIT);
-    std::thread::sleep(Duration::from_millis(500));
+    daemon.wait_for(&id, "being restarted", WAIT, |_| ending.exists());
     assert!(of_kind(&daemon.journal(&id), "call_finished").is_empty(), "{}", daemon.story(&id));
-    daemon.crash_and_restart();
+    daemon.crash();
+    std::fs::write(&end, "").expect("a file");
+    daemon.restart();
     let finished = until(&daemon, &id, "call_finished", 1, WAIT);
     assert_eq!(
         (&finished[0]["outcome"]["is"], &finished[0]["probed"]),
@@ -84,7 +94,7 @@ fn a_process_that_was_restarted_while_the_daemon_died_is_restarted_once() {
         daemon.story(&id)
     );
     daemon.wait_for(&id, "validating", WAIT, |incident| incident["state"] == "validating");
-    assert_eq!(started(), 2, "{}", daemon.story(&id));
+    started(2);
     assert_eq!(of_kind(&daemon.journal(&id), "call_intended").len(), 1, "{}", daemon.story(&id));
 }
 
@@ -105,12 +115,15 @@ fn a_request_for_a_decision_survives_with_its_expiry() {
 #[test]
 fn a_request_expires_at_its_time_though_the_daemon_was_away_then() {
     let mut settings = Settings::of(super::idle("api"));
-    settings.policies = Some(json!({"defaults": {"expires": "3s"}}));
+    settings.policies = Some(json!({"defaults": {"expires": "15s"}}));
     let mut daemon = Daemon::start(&settings);
     daemon.sees_services();
     let (id, before) = asked(&daemon, "restart_service", "api");
     daemon.crash();
-    std::thread::sleep(Duration::from_secs(4));
+    eventually("its time comes", WAIT, || {
+        let at = before["expires_at"].as_str().expect("a time").parse::<chrono::DateTime<chrono::Utc>>();
+        if chrono::Utc::now() > at.expect("a time") { Ok(()) } else { Err("not yet".to_owned()) }
+    });
     daemon.restart();
     until(&daemon, &id, "approval_expired", 1, WAIT);
     let path = format!("/api/v1/approvals/{}/approve", before["id"].as_str().expect("an id"));

@@ -62,7 +62,7 @@ fn a_full_disk_refuses_alerts_loses_none_and_passes() {
     }
 
     disk.free();
-    eventually("ready again", Duration::from_secs(10), || match ready(&daemon) {
+    eventually("ready again", Duration::from_secs(60), || match ready(&daemon) {
         (200, _) => Ok(()),
         (_, body) => Err(body.to_string()),
     });

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Long enough on a machine that does other things as well.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_secs(180);
 
 /// A process environment with one idle service of this name.
 fn idle(name: &str) -> Value {
