@@ -234,6 +234,9 @@ pub struct Action {
     pub calls: Vec<CallRecord>,
     /// What was sent to take it back, in order.
     pub undo_calls: Vec<CallRecord>,
+    /// The call that is due and could not be sent so far: one after the first, or one that takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsent: Option<Unsent>,
     /// The check of its effect.
     pub verify: Option<VerifyRecord>,
     /// Why an undo is wanted, and whether the target is as the action left it.
@@ -273,6 +276,22 @@ pub struct CallRecord {
     /// The target as the call left it, if it could be read.
     #[schema(value_type = Option<Object>)]
     pub left: Option<Left>,
+}
+
+/// A call that certainly was not sent, and is tried again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Unsent {
+    /// Position in the binding.
+    pub index: usize,
+    /// Whether it takes the action back.
+    pub undo: bool,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was tried last.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Why it was not sent.
+    pub error: String,
 }
 
 /// The check of an action's effect.

@@ -34,7 +34,7 @@ pub use exit::ExitReason;
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
 pub use incident::{
     Action, CallRecord, Comment, GateRecord, Incident, IncidentState, ManualRemedy, Recheck, StepRecord, StepStatus,
-    UndoWanted, Untold, VerifyRecord,
+    UndoWanted, Unsent, Untold, VerifyRecord,
 };
 pub use inventory::{EnvironmentKind, Instance, Inventories, Inventory, Service, nearest};
 pub use message::Message;

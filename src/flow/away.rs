@@ -27,8 +27,11 @@ pub(super) fn told_at(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Ti
 }
 
 fn is_due(incident: &Incident, snapshot: &Snapshot<'_>) -> bool {
-    let tired =
-        incident.steps.iter().any(|record| record.status == StepStatus::Retrying && record.attempt >= MAX_ATTEMPTS);
+    let tired = incident.steps.iter().any(|record| {
+        let unsent = record.action.as_ref().and_then(|action| action.unsent.as_ref());
+        record.status == StepStatus::Retrying && record.attempt >= MAX_ATTEMPTS
+            || unsent.is_some_and(|unsent| unsent.attempts >= MAX_ATTEMPTS)
+    });
     is_wanted(incident) && (tired || since(incident, snapshot) + PATIENCE.as_chrono() <= snapshot.now)
 }
 

@@ -52,6 +52,16 @@ pub enum CallOutcome {
     },
 }
 
+impl CallOutcome {
+    /// Why the call certainly was not sent, if so. What a probe inferred is not that certain.
+    pub fn unsent(&self) -> Option<&str> {
+        match self {
+            Self::NotDone { error, transient: true } => Some(error),
+            _ => None,
+        }
+    }
+}
+
 /// A target as a call left it: an undo that runs by itself needs it to be still so.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Left {

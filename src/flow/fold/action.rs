@@ -2,8 +2,8 @@
 
 use super::{approval, diagnosis::with_step};
 use crate::domain::{
-    Action, ApprovalState, Binding, CallOutcome, CallRecord, Event, EventBody, GateRecord, Incident, Risk, StepId,
-    StepStatus, UndoWanted, Values, VerifyRecord,
+    Action, ApprovalState, Binding, CallRecord, Event, EventBody, GateRecord, Incident, Risk, StepId, StepStatus,
+    Timestamp, UndoWanted, Unsent, Values, VerifyRecord,
 };
 
 pub(super) fn apply(incident: &mut Incident, event: &Event) {
@@ -51,18 +51,16 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                 if *undo { action.undo_calls.push(record) } else { action.calls.push(record) }
             });
         }
-        EventBody::CallFinished { step, index, undo, outcome, probed, left } => {
-            with_action(incident, step, |action| {
-                let calls = if *undo { &mut action.undo_calls } else { &mut action.calls };
-                if let Some(call) = calls.iter_mut().rev().find(|call| call.index == *index) {
-                    call.outcome = Some(outcome.clone());
-                    call.probed = *probed;
-                    call.left.clone_from(left);
+        EventBody::CallFinished { step, index, undo, outcome, probed, .. } => {
+            let first = !undo && *index == 0;
+            match outcome.unsent().filter(|_| !probed) {
+                Some(error) if !first => with_action(incident, step, |action| unsent(action, *index, *undo, error, at)),
+                not_sent => {
+                    with_action(incident, step, |action| ended(action, event));
+                    if not_sent.is_some() {
+                        approval::give_back(incident, step);
+                    }
                 }
-            });
-            let not_sent = matches!(outcome, CallOutcome::NotDone { transient: true, .. });
-            if not_sent && !probed && !undo && *index == 0 {
-                approval::give_back(incident, step);
             }
         }
         EventBody::VerifyFinished { step, held, independent, detail, criterion, evidence } => {
@@ -101,6 +99,29 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
     }
 }
 
+/// A call after the first, or one that takes back, that certainly was not sent: it is due as it was before its intent.
+fn unsent(action: &mut Action, index: usize, undo: bool, error: &str, at: Timestamp) {
+    let calls = if undo { &mut action.undo_calls } else { &mut action.calls };
+    if let Some(position) = calls.iter().rposition(|call| call.index == index) {
+        calls.remove(position);
+    }
+    let before = action.unsent.take().filter(|known| (known.index, known.undo) == (index, undo));
+    let attempts = before.map_or(0, |known| known.attempts).saturating_add(1);
+    action.unsent = Some(Unsent { index, undo, attempts, at, error: error.to_owned() });
+}
+
+/// What came of a call that was sent, or may have been.
+fn ended(action: &mut Action, event: &Event) {
+    let EventBody::CallFinished { index, undo, outcome, probed, left, .. } = &event.body else { return };
+    action.unsent = None;
+    let calls = if *undo { &mut action.undo_calls } else { &mut action.calls };
+    if let Some(call) = calls.iter_mut().rev().find(|call| call.index == *index) {
+        call.outcome = Some(outcome.clone());
+        call.probed = *probed;
+        call.left.clone_from(left);
+    }
+}
+
 fn prepared(binding: &Binding, risk: Risk, before: &Values, diff: &[String]) -> Action {
     Action {
         digest: binding.digest(),
@@ -113,6 +134,7 @@ fn prepared(binding: &Binding, risk: Risk, before: &Values, diff: &[String]) -> 
         approval: None,
         calls: Vec::new(),
         undo_calls: Vec::new(),
+        unsent: None,
         verify: None,
         undo_wanted: None,
         undone: None,

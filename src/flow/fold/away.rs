@@ -18,4 +18,7 @@ pub(super) fn returned(incident: &mut Incident) {
         record.status = StepStatus::Pending;
         record.attempt = 0;
     }
+    for action in incident.steps.iter_mut().filter_map(|record| record.action.as_mut()) {
+        action.unsent = None;
+    }
 }

@@ -7,8 +7,10 @@
 //! ```
 //!
 //! A first call that was certainly not sent makes the step begin again at Prepare, after a pause. Its approval, consumed
-//! by the intent, is given back: it still allows one sending, of the same digest, before the same time.
+//! by the intent, is given back: it still allows one sending, of the same digest, before the same time. A later call that
+//! was certainly not sent is due again after a pause, with another look at the target, and so is one that takes back.
 
+mod again;
 mod case;
 mod inspect;
 mod permission;
@@ -20,6 +22,7 @@ pub use undo::compared;
 use super::{Effect, MAX_ATTEMPTS, Next, Snapshot, backoff, decide::record};
 use crate::domain::{CallOutcome, EventBody, Incident, PhaseName, StepOutcome, StepRecord, StepStatus};
 use crate::gate::{self, Purpose};
+use again::{Again, again};
 use case::{Case, failed, skipped};
 
 /// The next move of the current remedy; none when there is none, or it is over.
@@ -91,6 +94,11 @@ fn act(case: Case<'_>) -> Next {
 
 /// The next call of an action that has begun.
 fn proceed(case: Case<'_>) -> Next {
+    match again(case, false) {
+        Again::Now => {}
+        Again::Later(next) => return next,
+        Again::Never(_) => return undo::take_back(case),
+    }
     let ruling = case.ask_gate(Purpose::Continue, case.approval(), gate::decide);
     permission::busy(case, &ruling).unwrap_or_else(|| {
         let effect = Effect::Inspect { step: case.step(), index: case.action.calls.len(), undo: false };

@@ -1,5 +1,6 @@
 //! Taking back what did not help or was only half done, as far as the operation and the state of the target allow.
 
+use super::again::{Again, again};
 use super::case::{Case, failed};
 use super::permission::{Subject, busy, outdated, request, request_with};
 use crate::catalog::Undo;
@@ -30,7 +31,11 @@ pub(super) fn take_back(case: Case<'_>) -> Next {
             Next::Append(vec![EventBody::UndoFinished { step, undone: true, detail }])
         }
         (Some(_), None) => Next::Wait { effects: vec![Effect::Compare { step }], wakes_at: None },
-        (Some(index), Some(_)) => permission(case, *index),
+        (Some(index), Some(_)) => match again(case, true) {
+            Again::Now => permission(case, *index),
+            Again::Later(next) => next,
+            Again::Never(why) => Next::Append(given_up(case, &format!("taking it back failed: {why}"))),
+        },
     }
 }
 
@@ -85,6 +90,7 @@ fn reason(action: &Action) -> (UndoReason, String) {
         Some(CallOutcome::NotDone { error, .. }) => Some(error),
         _ => None,
     });
+    let refused = refused.or(action.unsent.as_ref().filter(|unsent| !unsent.undo).map(|unsent| &unsent.error));
     match (refused, &action.verify) {
         (Some(error), _) => (UndoReason::Incomplete, format!("only a part of the remedy was done: {error}")),
         (None, verify) => {

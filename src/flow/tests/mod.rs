@@ -8,5 +8,6 @@ mod incidents;
 mod target;
 mod trouble;
 mod undo;
+mod unsent;
 mod verdicts;
 mod world;

@@ -5,19 +5,19 @@ use crate::domain::{ApprovalState, CallOutcome, Decision, EventBody, IncidentSta
 use crate::flow::{Effect, MAX_ATTEMPTS, Next};
 use serde_json::json;
 
-fn not_sent() -> CallOutcome {
+pub(super) fn not_sent() -> CallOutcome {
     CallOutcome::NotDone { error: "connection refused".into(), transient: true }
 }
 
 /// Settles, and lets the pauses between attempts pass.
-fn settle_through_pauses(world: &mut World) {
+pub(super) fn settle_through_pauses(world: &mut World) {
     for _ in 0..20 {
         world.settle();
         world.now += TimeSpan::from_secs(31).as_chrono();
     }
 }
 
-fn count(world: &World, kind: &str) -> usize {
+pub(super) fn count(world: &World, kind: &str) -> usize {
     world.kinds().iter().filter(|known| *known == kind).count()
 }
 

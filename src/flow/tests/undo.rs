@@ -7,7 +7,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// A change of limits that makes a running service stop, until it is taken back.
-fn harmful() -> World {
+pub(super) fn harmful() -> World {
     let running = json!({"state": "running", "running": true, "ready": true, "memory_limit": 16, "config_digest": "c"});
     let mut world = World::by_hand("update_resources", BTreeMap::from([("get_status", running)]));
     world.on_act = |facts, call| {
@@ -33,7 +33,7 @@ fn unknown() -> CallOutcome {
 }
 
 /// Whether everything that was done was taken back; none where no undo ended.
-fn undone(world: &World) -> Option<bool> {
+pub(super) fn undone(world: &World) -> Option<bool> {
     world.incident.steps.iter().rev().find_map(|record| record.action.as_ref()?.undone)
 }
 

@@ -211,6 +211,7 @@ pub fn action(calls: bool) -> Action {
         approval: Some(ApprovalId::new("apr_000000000001")),
         calls: if calls { vec![sent] } else { vec![] },
         undo_calls: vec![],
+        unsent: None,
         verify: None,
         undo_wanted: None,
         undone: None,

@@ -1,0 +1,100 @@
+//! Calls after the first, and calls that take back, which certainly were not sent.
+
+use super::trouble::{count, not_sent, settle_through_pauses};
+use super::undo::{harmful, undone};
+use super::{target::killed, world::World};
+use crate::domain::{CallOutcome, Decision, IncidentState, Verdict};
+use crate::flow::MAX_ATTEMPTS;
+use serde_json::json;
+
+/// A remedy of two calls that is approved; the second is tried in vain so often.
+fn second_in_vain(mut world: World, times: usize) -> World {
+    world.calls = 2;
+    world.endings.extend((1..=times).map(|position| (position, not_sent())));
+    world.settle();
+    world.decide(Decision::Approve);
+    world
+}
+
+#[test]
+fn a_later_call_that_was_certainly_not_sent_is_tried_again_after_a_pause() {
+    let mut world = second_in_vain(killed(), 2);
+    world.settle();
+    assert_eq!((world.sent.len(), world.incident.state), (2, IncidentState::Remediating), "not before a pause");
+    settle_through_pauses(&mut world);
+    assert_eq!(world.sent.len(), 4, "{:?}", world.sent);
+    assert_eq!(count(&world, "step_prepared"), 1, "what was done is not done again");
+    assert_eq!(
+        (count(&world, "call_intended"), count(&world, "call_finished")),
+        (4, 4),
+        "each attempt is in the journal"
+    );
+    assert_eq!(world.incident.approvals.len(), 1);
+    assert_eq!(world.incident.verdict, Some(Verdict::Resolved));
+}
+
+#[test]
+fn a_later_call_that_can_never_be_sent_is_given_up_and_the_first_taken_back() {
+    let mut world = second_in_vain(harmful(), MAX_ATTEMPTS as usize);
+    settle_through_pauses(&mut world);
+    assert_eq!(world.sent.len(), 1 + MAX_ATTEMPTS as usize + 1, "{:?}", world.sent);
+    assert_eq!(undone(&world), Some(true));
+}
+
+#[test]
+fn a_later_call_whose_answer_did_not_come_is_never_sent_again() {
+    let mut world = second_in_vain(killed(), 0);
+    world.endings.insert(1, CallOutcome::Unknown { error: "no answer".into() });
+    settle_through_pauses(&mut world);
+    assert_eq!(world.sent.len(), 2, "{:?}", world.sent);
+    assert_eq!(world.incident.state, IncidentState::Escalated);
+}
+
+#[test]
+fn a_target_that_changed_between_two_attempts_is_not_acted_on_further() {
+    let mut world = second_in_vain(harmful(), 1);
+    world.settle();
+    world.facts.get_mut("get_status").unwrap()["memory_limit"] = json!(256);
+    settle_through_pauses(&mut world);
+    assert_eq!(world.sent.len(), 2, "a person decides what becomes of the half: {:?}", world.sent);
+    world.pending().expect("a person is asked");
+}
+
+#[test]
+fn what_takes_back_and_was_certainly_not_sent_is_tried_again() {
+    let mut world = harmful();
+    world.endings.extend([(1, not_sent()), (2, not_sent())]);
+    world.settle();
+    world.decide(Decision::Approve);
+    settle_through_pauses(&mut world);
+    assert_eq!(world.sent.len(), 4, "forth, and back at the third attempt: {:?}", world.sent);
+    assert_eq!(undone(&world), Some(true));
+    assert_eq!(world.incident.approvals.len(), 1, "the approval still covers it");
+}
+
+#[test]
+fn what_can_never_be_taken_back_is_told_to_people() {
+    let mut world = harmful();
+    world.endings.extend((1..50).map(|position| (position, not_sent())));
+    world.settle();
+    world.decide(Decision::Approve);
+    settle_through_pauses(&mut world);
+    assert_eq!(world.sent.len(), 1 + MAX_ATTEMPTS as usize);
+    assert_eq!((undone(&world), world.incident.state), (Some(false), IncidentState::Escalated));
+    let why = world.incident.escalated.as_deref().unwrap();
+    assert!(why.contains("gave up after 5 attempts") && why.contains("connection refused"), "{why}");
+}
+
+#[test]
+fn what_is_half_done_waits_for_its_environment() {
+    let mut world = second_in_vain(killed(), 50);
+    world.settle();
+    (world.away, world.seen_at) = (true, Some(world.now));
+    settle_through_pauses(&mut world);
+    assert_eq!(world.incident.state, IncidentState::Escalated);
+    assert!(world.incident.lost.is_some() && undone(&world).is_none());
+    world.away = false;
+    world.endings.clear();
+    settle_through_pauses(&mut world);
+    assert_eq!(world.incident.verdict, Some(Verdict::Resolved));
+}
