@@ -352,6 +352,9 @@ pub struct Recheck {
     pub probed: bool,
     /// In words.
     pub detail: String,
+    /// How often it was read since something was heard: the pauses between the looks grow.
+    #[serde(default)]
+    pub looks: u32,
 }
 
 /// What someone said.

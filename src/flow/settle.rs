@@ -11,9 +11,14 @@ use crate::domain::{
 };
 use crate::{judge, plan};
 
-/// How often an escalated incident without firing alerts is read again: often enough to close by itself soon after
-/// somebody repaired things, seldom enough to cost nothing.
-const RECHECK_EVERY: TimeSpan = TimeSpan::from_secs(60);
+/// When an incident that was given up is read again first. The pause doubles with each look, up to one of these.
+const FIRST_PAUSE: TimeSpan = TimeSpan::from_secs(60);
+
+/// While an alert fires, nothing that is seen ends the incident, and the sender's word has it read again at once.
+const PAUSE_WHILE_FIRING: TimeSpan = TimeSpan::from_secs(3_600);
+
+/// It closes by itself once somebody has repaired things: often enough for that, seldom enough to fill no journal.
+const PAUSE_AFTERWARDS: TimeSpan = TimeSpan::from_secs(600);
 
 /// What comes when nothing is left to read or to do in the current plan.
 pub(super) fn next(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
@@ -69,7 +74,8 @@ fn unfinished(incident: &Incident) -> Option<String> {
 }
 
 /// Reads the target again once its alerts are over, or from time to time while people are looking. That it is well proves
-/// nothing while an alert fires, and does not tell what became of an operation that was run by hand.
+/// nothing while an alert fires, and does not tell what became of an operation that was run by hand, or of a call that
+/// may have been done: there a person has the last word.
 pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
     let firing = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
     let given_up = is_given_up(incident) && !matches!(incident.trigger, Trigger::Operation { .. });
@@ -81,12 +87,19 @@ pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Ne
         None => Some(Next::Wait { effects: vec![Effect::Recheck], wakes_at: None }),
         Some(seen) if seen.healthy == Some(true) && !firing => Some(Next::Append(recovered(incident, seen))),
         Some(seen) if given_up => {
-            let due = seen.at + RECHECK_EVERY.as_chrono();
+            let due = seen.at + pause(seen.looks, firing).as_chrono();
             let effects = if due <= snapshot.now { vec![Effect::Recheck] } else { Vec::new() };
             Some(Next::Wait { effects, wakes_at: Some(due).filter(|due| *due > snapshot.now) })
         }
         Some(_) => None,
     }
+}
+
+/// The pause after so many looks at a target that was given up.
+fn pause(looks: u32, firing: bool) -> TimeSpan {
+    let longest = if firing { PAUSE_WHILE_FIRING } else { PAUSE_AFTERWARDS };
+    let doublings = looks.saturating_sub(1).min(10);
+    TimeSpan::from_secs(FIRST_PAUSE.as_secs() << doublings).min(longest)
 }
 
 /// Whether a remedy was carried out and checked, and its verdict is all that is missing: what its check found out is worth

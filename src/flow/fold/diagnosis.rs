@@ -50,6 +50,7 @@ fn name(incident: &mut Incident, alert: &Alert) {
 pub(super) fn start_over(incident: &mut Incident) {
     incident.waiting_on = None;
     incident.waiting_since = None;
+    incident.recheck = None;
     skip_what_remains(incident, "replaced by a new diagnosis");
     incident.diagnosed_since = last_revision(incident) + 1;
     incident.plan = None;

@@ -119,7 +119,8 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         | EventBody::ApprovalExpired { .. }
         | EventBody::ApprovalVoided { .. } => approval::apply(incident, event),
         EventBody::TargetRechecked { healthy, probed, detail } => {
-            incident.recheck = Some(Recheck { at, healthy: *healthy, probed: *probed, detail: detail.clone() });
+            let looks = incident.recheck.as_ref().map_or(0, |before| before.looks).saturating_add(1);
+            incident.recheck = Some(Recheck { at, healthy: *healthy, probed: *probed, detail: detail.clone(), looks });
         }
         EventBody::VerdictReached { verdict, reason, .. } => {
             incident.verdict = Some(*verdict);
@@ -129,7 +130,7 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         EventBody::EnvironmentLost { problem } => away::lost(incident, problem),
         EventBody::EnvironmentReturned {} => away::returned(incident),
         EventBody::IncidentTakenOver { by } => incident.taken_over_by = Some(by.clone()),
-        EventBody::IncidentReleased { .. } => incident.taken_over_by = None,
+        EventBody::IncidentReleased { .. } => released(incident),
         EventBody::CommentAdded { by, text } => {
             incident.comments.push(Comment { at, by: by.clone(), text: text.clone() });
         }
@@ -146,6 +147,12 @@ pub fn apply(incident: &mut Incident, event: &Event) {
     incident.seq = event.seq;
     incident.updated_at = at;
     incident.state = state::state_of(incident);
+}
+
+/// Whoever had the wheel may have changed things: what was seen before does not count.
+fn released(incident: &mut Incident) {
+    incident.taken_over_by = None;
+    incident.recheck = None;
 }
 
 /// Several channels carry the same call for help; it counts once.

@@ -36,6 +36,45 @@ fn what_was_given_up_is_looked_at_again_even_while_its_alert_fires() {
     assert_eq!(world.incident.state, IncidentState::Closed);
 }
 
+/// How often the target is read again in the next so many hours.
+fn looks(world: &mut World, hours: i64) -> usize {
+    let looked = |world: &World| world.kinds().iter().filter(|kind| *kind == "target_rechecked").count();
+    let (before, end) = (looked(world), world.now + chrono::Duration::hours(hours));
+    while world.now < end {
+        world.settle();
+        let Next::Wait { wakes_at, .. } = world.next() else { panic!("settled") };
+        world.now = wakes_at.expect("it is looked at again").min(end).max(world.now + chrono::Duration::seconds(1));
+    }
+    looked(world) - before
+}
+
+#[test]
+fn what_was_given_up_is_looked_at_less_and_less_often() {
+    let mut world = given_up();
+    let first = looks(&mut world, 1);
+    assert!((4..=7).contains(&first), "soon at first, then less often: {first} in the first hour");
+    let day = looks(&mut world, 24);
+    assert!((20..=26).contains(&day), "once an hour in the end: {day} a day");
+    world.report(AlertStatus::Resolved);
+    let first = looks(&mut world, 1);
+    assert!((5..=10).contains(&first), "what the sender says is news: {first} in the hour after it");
+    let day = looks(&mut world, 24);
+    assert!((120..=150).contains(&day), "it may close by itself once it is well, so more often: {day} a day");
+}
+
+#[test]
+fn a_person_who_gives_the_wheel_back_has_it_looked_at_at_once() {
+    let mut world = given_up();
+    looks(&mut world, 24);
+    world.append(word(&world.incident, Word::TakeOver, "alice", "").unwrap());
+    world.settle();
+    let before = world.kinds().iter().filter(|kind| *kind == "target_rechecked").count();
+    world.append(word(&world.incident, Word::Release, "alice", "repaired").unwrap());
+    world.settle();
+    let after = world.kinds().iter().filter(|kind| *kind == "target_rechecked").count();
+    assert_eq!(after, before + 1);
+}
+
 #[test]
 fn what_was_seen_before_a_resolution_does_not_prove_it() {
     let mut world = given_up();
