@@ -53,15 +53,26 @@ pub(super) fn next(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     }
 }
 
+/// A call of an action that has ended, of which nobody can tell whether it was done, and why not.
+fn in_doubt(record: &StepRecord) -> Option<String> {
+    let action = record.action.as_ref().filter(|_| record.status.is_final())?;
+    let mut calls = action.calls.iter().chain(&action.undo_calls);
+    calls.find_map(|call| match &call.outcome {
+        Some(CallOutcome::Unknown { error }) => {
+            Some(format!("nobody can tell whether '{}' was done: {error}", call.command))
+        }
+        None => Some(format!("nobody can tell whether '{}' was done", call.command)),
+        Some(CallOutcome::Done { .. } | CallOutcome::NotDone { .. }) => None,
+    })
+}
+
 /// What an action left in a state that nobody has checked: whatever is done next may meet it, or may still be met by it.
 /// It counts for the whole incident, however often that is diagnosed.
 fn unfinished(incident: &Incident) -> Option<String> {
     incident.steps.iter().filter(|record| record.status.is_final()).find_map(|record| {
         let (action, operation) = (record.action.as_ref()?, &record.step.operation);
-        let mut calls = action.calls.iter().chain(&action.undo_calls);
-        let doubtful = calls.find(|call| matches!(call.outcome, Some(CallOutcome::Unknown { .. }) | None));
-        if let Some(call) = doubtful {
-            return Some(format!("nobody can tell whether '{}' was done", call.command));
+        if let Some(doubt) = in_doubt(record) {
+            return Some(doubt);
         }
         let done = action.calls.iter().filter(|call| matches!(call.outcome, Some(CallOutcome::Done { .. }))).count();
         match action.undone {
@@ -79,13 +90,16 @@ fn unfinished(incident: &Incident) -> Option<String> {
 pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
     let firing = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
     let given_up = is_given_up(incident) && !matches!(incident.trigger, Trigger::Operation { .. });
-    let over = all_resolved(incident) && incident.verdict.is_none() && !has_helped(incident);
+    let doubtful = incident.steps.iter().any(|record| in_doubt(record).is_some());
+    let over = all_resolved(incident) && incident.verdict.is_none() && !has_helped(incident) && !doubtful;
     if is_acting(incident) || !(over || given_up) {
         return None;
     }
     match &incident.recheck {
         None => Some(Next::Wait { effects: vec![Effect::Recheck], wakes_at: None }),
-        Some(seen) if seen.healthy == Some(true) && !firing => Some(Next::Append(recovered(incident, seen))),
+        Some(seen) if seen.healthy == Some(true) && !firing && !doubtful => {
+            Some(Next::Append(recovered(incident, seen)))
+        }
         Some(seen) if given_up => {
             let due = seen.at + pause(seen.looks, firing).as_chrono();
             let effects = if due <= snapshot.now { vec![Effect::Recheck] } else { Vec::new() };

@@ -76,6 +76,39 @@ fn a_person_who_gives_the_wheel_back_has_it_looked_at_at_once() {
 }
 
 #[test]
+fn what_nobody_can_tell_the_end_of_closes_by_a_person_only() {
+    let mut world = killed();
+    world.endings.insert(0, CallOutcome::Unknown { error: "no answer came; the probe cannot tell".into() });
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    recover(&mut world);
+    world.report(AlertStatus::Resolved);
+    world.settle();
+    world.now += TimeSpan::from_secs(3_600).as_chrono();
+    world.settle();
+    assert_eq!(world.incident.recheck.as_ref().and_then(|seen| seen.healthy), Some(true));
+    assert_eq!((world.incident.state, world.incident.verdict), (IncidentState::Escalated, Some(Verdict::Unresolved)));
+    let why = &world.incident.verdict_reason;
+    assert!(why.contains("nobody can tell whether") && why.contains("the probe cannot tell"), "{why}");
+    world.append(word(&world.incident, Word::Close, "alice", "it was done").unwrap());
+    assert_eq!(world.incident.state, IncidentState::Closed);
+}
+
+#[test]
+fn an_alert_that_ends_while_nobody_knows_what_was_done_does_not_end_the_incident() {
+    let mut world = killed();
+    world.endings.insert(0, CallOutcome::Unknown { error: "no answer".into() });
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle_until("call_finished");
+    recover(&mut world);
+    world.report(AlertStatus::Resolved);
+    world.settle();
+    assert_eq!((world.incident.state, world.incident.verdict), (IncidentState::Escalated, Some(Verdict::Unresolved)));
+}
+
+#[test]
 fn what_was_seen_before_a_resolution_does_not_prove_it() {
     let mut world = given_up();
     recover(&mut world);
