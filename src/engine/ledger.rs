@@ -198,6 +198,7 @@ impl Ledger {
     }
 
     pub(super) fn fold(&mut self, event: &Event, shared: &Shared) {
+        self.release(event);
         let Some(slot) = event.incident.as_ref().and_then(|id| self.slots.get_mut(id)) else {
             shared.metrics.observe(event, None);
             return;
@@ -213,6 +214,18 @@ impl Ledger {
         if let EventBody::IncidentClosed { .. } = &event.body {
             let closed = slot.incident.clone();
             self.closed.remember(&closed);
+        }
+    }
+
+    /// A mutation that certainly was not sent does not count any more. An earlier attempt at the same step may still.
+    fn release(&mut self, event: &Event) {
+        let EventBody::CallFinished { step, index: 0, undo: false, outcome, probed: false, .. } = &event.body else {
+            return;
+        };
+        let counted = &mut self.history.mutations;
+        let last = counted.iter().rposition(|mutation| mutation.step == *step);
+        if let Some(last) = last.filter(|_| outcome.unsent().is_some()) {
+            counted.remove(last);
         }
     }
 

@@ -1,6 +1,8 @@
 use super::*;
 use crate::config::Sources;
-use crate::domain::{ActCall, Binding, DeliveryId, Labels, Phase, PhaseName, Plan, PlanSource, Remedy, Step};
+use crate::domain::{
+    ActCall, Binding, CallOutcome, DeliveryId, Labels, Phase, PhaseName, Plan, PlanSource, Remedy, Step,
+};
 use crate::domain::{StepRole, TimeSpan, Values};
 
 /// An open incident of a service whose alert arrived at a time.
@@ -117,4 +119,52 @@ fn budgets_count_what_is_on_its_way_and_not_what_was_not_begun_after_all() {
     assert_eq!(targets(&ledger), ["api", "cache", "web"], "three incidents are decided on before the first fsync");
     ledger.failed(&JournalError::Unavailable("the disk is full".into()));
     assert!(targets(&ledger).is_empty(), "none of them was begun");
+}
+
+/// A ledger in which a call of `api` was intended and is durable, and what folds into it.
+fn intended() -> (Ledger, Shared, Event) {
+    let config = Arc::new(Config::load(Sources::built_in(), &BTreeMap::new()).unwrap());
+    let shared = Shared::new(config.clone(), crate::engine::metrics::Metrics::new(Arc::default()));
+    let mut ledger = Ledger::new(BTreeMap::new(), History::default());
+    let now: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
+    about_to_act(&mut ledger, &config, "api", now);
+    let id = IncidentId::new("inc_api");
+    let outcome = CallOutcome::NotDone { error: "connection refused".into(), transient: true };
+    let step = id.step(1, 1);
+    let body = EventBody::CallFinished { step, index: 0, undo: false, outcome, probed: false, left: None };
+    (ledger, shared, Event { seq: 9, at: now, incident: Some(id), body, hash: Digest::new("") })
+}
+
+#[test]
+fn what_certainly_was_not_sent_does_not_count() {
+    let (mut ledger, shared, event) = intended();
+    assert_eq!(ledger.history.mutations.len(), 1, "while it may be sent, it counts");
+    ledger.fold(&event, &shared);
+    assert!(ledger.history.mutations.is_empty());
+}
+
+#[test]
+fn what_may_have_been_sent_or_was_refused_counts() {
+    let outcomes = [
+        (CallOutcome::Done { result: Values::new() }, false),
+        (CallOutcome::Unknown { error: "no answer".into() }, false),
+        (CallOutcome::NotDone { error: "no such memory".into(), transient: false }, false),
+        (CallOutcome::NotDone { error: "a probe says so".into(), transient: true }, true),
+    ];
+    for (ended, found_out) in outcomes {
+        let (mut ledger, shared, mut event) = intended();
+        let EventBody::CallFinished { outcome, probed, .. } = &mut event.body else { unreachable!() };
+        (*outcome, *probed) = (ended.clone(), found_out);
+        ledger.fold(&event, &shared);
+        assert_eq!(ledger.history.mutations.len(), 1, "{ended:?}");
+    }
+}
+
+#[test]
+fn only_the_attempt_that_was_not_sent_is_released() {
+    let (mut ledger, shared, event) = intended();
+    let earlier = ledger.history.mutations[0].clone();
+    ledger.history.mutations.push(Mutation { at: earlier.at + chrono::Duration::minutes(1), ..earlier.clone() });
+    ledger.fold(&event, &shared);
+    assert_eq!(ledger.history.mutations, [earlier], "the first attempt was probed, and may have been sent");
 }

@@ -7,7 +7,7 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::truncated;
 use crate::config::{Config, Sources};
-use crate::domain::{Digest, Event, EventBody, Incident, IncidentId, LeftOut, Timestamp};
+use crate::domain::{CallRecord, Digest, Event, EventBody, Incident, IncidentId, LeftOut, Timestamp};
 use crate::flow;
 use crate::gate::History;
 use crate::journal::{IncidentFilter, IncidentRow, Journal, JournalError};
@@ -102,11 +102,12 @@ async fn folded(journal: &dyn Journal, id: &IncidentId) -> Result<Option<Inciden
     }
 }
 
-/// Budgets are counted across restarts.
+/// Budgets are counted across restarts, without what certainly was not sent.
 fn remember(ledger: &mut Ledger, incident: &Incident) {
     for record in &incident.steps {
         let first = record.action.as_ref().and_then(|action| action.calls.first());
-        if let Some(first) = first {
+        let unsent = |call: &&CallRecord| !call.probed && call.outcome.as_ref().is_some_and(|it| it.unsent().is_some());
+        if let Some(first) = first.filter(|call| !unsent(call)) {
             ledger.history.mutations.extend(mutation(incident, &record.step.id, first.intended_at));
         }
     }
