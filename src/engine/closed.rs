@@ -1,7 +1,7 @@
 //! What is remembered of closed incidents: so that a repeat is not taken for something new, and that whoever comes late
 //! is told what happened.
 
-use crate::domain::{Alert, Approval, ApprovalId, Digest, Incident, IncidentId, Timestamp};
+use crate::domain::{Alert, Approval, ApprovalId, Digest, Incident, IncidentId, Timestamp, Trigger};
 use crate::flow::Episodes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,6 +29,10 @@ impl Closed {
         }
         for approval in &incident.approvals {
             self.approvals.put(approval.id.clone(), approval.clone());
+        }
+        // No alert ever belongs to an operation that was run by hand.
+        if let Trigger::Operation { .. } = incident.trigger {
+            return;
         }
         // Those of the group's incidents before it count as well: one of them may be reported again.
         let before = self.groups.known.get(&incident.group_key).map(|(_, episodes)| episodes.clone());

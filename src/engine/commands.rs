@@ -7,19 +7,17 @@ use super::now;
 use super::run::Loop;
 use crate::config::Config;
 use crate::domain::{
-    Approval, ApprovalId, ApprovalState, Decision, Delivery, Digest, EventBody, IncidentId, Inventories, Service,
-    Shape, Values, nearest,
+    Approval, ApprovalId, ApprovalState, Decision, Delivery, Digest, EventBody, IncidentId, Inventories, nearest,
 };
 use crate::flow::{self, Correlated, Known, Refusal, Word};
 use crate::journal::Append;
-use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Names that are listed where none is near; more would bury the message.
 const MOST_LISTED: usize = 12;
 
 /// Open incidents at once: a storm of alerts without a common target ends here instead of in memory.
-const MAX_OPEN: usize = 1_000;
+pub(super) const MAX_OPEN: usize = 1_000;
 
 impl Loop {
     pub(super) fn command(&mut self, command: Command) {
@@ -32,14 +30,11 @@ impl Loop {
                 let _ = reply.send(Ok(self.ledger.belong(&alerts)));
             }
             Command::Diagnose { environment, service, note, by, reply } => {
-                let opened = self.find_service(environment.as_deref(), &service).map(|(environment, service)| {
-                    flow::diagnose_by_hand(&self.shared.config(), &environment, &service, &by.name, &note)
-                });
-                self.open_by_hand(opened, reply);
+                self.diagnose(environment.as_deref(), &service, &note, &by, reply);
             }
             Command::Operate { environment, operation, target, arguments, by, reply } => {
-                let opened = self.operation(environment.as_deref(), &operation, target.as_deref(), arguments, &by);
-                self.open_by_hand(opened, reply);
+                let (environment, target) = (environment.as_deref(), target.as_deref());
+                self.operate(environment, &operation, target, arguments, &by, reply);
             }
             Command::Decide { approval, decision, digest, by, comment, reply } => {
                 self.decide_approval(approval, decision, &digest, &by, comment, reply);
@@ -123,143 +118,6 @@ impl Loop {
             if let Some(opened) = opened {
                 self.ledger.push(&new_id(), vec![opened], now(), Origin::Command, config);
             }
-        }
-    }
-
-    /// Opens an incident for a person. A diagnosis of a target that has an incident already is answered with that one.
-    fn open_by_hand(&mut self, opened: Result<EventBody, EngineError>, reply: Reply<IncidentId>) {
-        let opened = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                let _ = reply.send(Err(error));
-                return;
-            }
-        };
-        if let EventBody::IncidentOpened { group_key, .. } = &opened
-            && let Some(existing) = self.ledger.open().get(group_key)
-        {
-            let id = existing.id.clone();
-            let answer = match existing.trigger {
-                crate::domain::Trigger::Operation { .. } if flow::is_given_up(existing) => {
-                    Err(EngineError::Conflict(format!("nobody knows how {id} left it; look at it, and close it first")))
-                }
-                crate::domain::Trigger::Operation { .. } => {
-                    Err(EngineError::Conflict(format!("{id} is at work on it; wait for its end")))
-                }
-                _ => Ok(id),
-            };
-            let _ = reply.send(answer);
-            return;
-        }
-        if self.ledger.slots.len() >= MAX_OPEN {
-            let _ = reply.send(Err(EngineError::Full(format!("{MAX_OPEN} incidents are open; close some"))));
-            return;
-        }
-        let id = new_id();
-        let config = self.shared.config();
-        let entry = self.ledger.push(&id, vec![opened], now(), Origin::Command, &config);
-        entry.then(Box::new(move |result, _| {
-            let _ = reply.send(result.map(|()| id));
-        }));
-    }
-
-    /// A service by name or alias, in one environment or, where only one has it, in any.
-    fn find_service(&self, environment: Option<&str>, name: &str) -> Result<(String, String), EngineError> {
-        let inventories = self.shared.inventories();
-        if let Some(environment) = environment.filter(|environment| !inventories.contains_key(*environment)) {
-            return Err(unknown("environment", environment, inventories.keys().map(String::as_str)));
-        }
-        let places = inventories.iter().filter(|(place, _)| environment.is_none_or(|wanted| wanted == place.as_str()));
-        let found: Vec<(&String, &Service)> =
-            places.flat_map(|(place, inventory)| inventory.named(name).into_iter().map(move |s| (place, s))).collect();
-        match found.as_slice() {
-            [(place, service)] => Ok(((*place).clone(), service.name.clone())),
-            [] if inventories.values().any(|inventory| inventory.read_at.is_none()) => Err(EngineError::Unavailable(
-                format!("there is no service '{name}' yet: not every environment was looked at; try again"),
-            )),
-            [] => {
-                Err(unknown("service", name, inventories.values().flat_map(|i| i.services.keys().map(String::as_str))))
-            }
-            several => Err(EngineError::Invalid(format!(
-                "'{name}' may be {}; say which",
-                several
-                    .iter()
-                    .map(|(place, service)| format!("{} in {place}", service.name))
-                    .collect::<Vec<_>>()
-                    .join(" or ")
-            ))),
-        }
-    }
-
-    fn operation(
-        &self,
-        environment: Option<&str>,
-        name: &str,
-        target: Option<&str>,
-        arguments: Values,
-        by: &Identity,
-    ) -> Result<EventBody, EngineError> {
-        let config = self.shared.config();
-        let catalog = &config.catalog;
-        let Some(operation) = catalog.operations.get(name) else {
-            return Err(unknown("operation", name, catalog.operations.keys().map(String::as_str)));
-        };
-        let arguments = operation.check_arguments(arguments).map_err(|errors| {
-            EngineError::Invalid(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?;
-        // What is asked for is journaled, shown and sent to those who decide.
-        if let Some(place) = self.runner.equipment().redactor.secret_in(&arguments) {
-            return Err(EngineError::Invalid(format!(
-                "{place} looks like a secret, and what is asked for can be read in the journal and by whoever is asked; \
-                 declare it in environments.yml (`{{file: …}}`), and `update_config` takes it from there with `restore` \
-                 and `from: declared`"
-            )));
-        }
-        let (environment, service) = match (target, operation.on) {
-            (Some(target), _) => {
-                let (environment, service) = self.find_service(environment, target)?;
-                (environment, Some(service))
-            }
-            (None, crate::catalog::On::Service) => {
-                return Err(EngineError::Invalid(format!("{name} needs a target")));
-            }
-            (None, crate::catalog::On::Environment) => (self.only_environment(environment)?, None),
-        };
-        let arguments = self.with_targets(&environment, operation, arguments)?;
-        Ok(flow::operate_by_hand(&config, &environment, service.as_deref(), &by.name, name, arguments))
-    }
-
-    /// The arguments that name services, as the inventory names them.
-    fn with_targets(
-        &self,
-        environment: &str,
-        operation: &crate::catalog::Operation,
-        mut arguments: Values,
-    ) -> Result<Values, EngineError> {
-        for (parameter, declared) in &operation.parameters {
-            let Some(given) = arguments.get_mut(parameter) else { continue };
-            match (declared.shape.inner(), given) {
-                (Shape::Target, Value::String(name)) => *name = self.find_service(Some(environment), name)?.1,
-                (Shape::List(item), Value::Array(names)) if *item.inner() == Shape::Target => {
-                    for name in names {
-                        let Value::String(name) = name else { continue };
-                        *name = self.find_service(Some(environment), name)?.1;
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(arguments)
-    }
-
-    fn only_environment(&self, wanted: Option<&str>) -> Result<String, EngineError> {
-        let inventories = self.shared.inventories();
-        let mut names = inventories.keys();
-        match (wanted, names.next(), names.next()) {
-            (Some(wanted), ..) if inventories.contains_key(wanted) => Ok(wanted.to_owned()),
-            (Some(wanted), ..) => Err(unknown("environment", wanted, inventories.keys().map(String::as_str))),
-            (None, Some(only), None) => Ok(only.clone()),
-            _ => Err(EngineError::Invalid("there are several environments; say which".into())),
         }
     }
 
@@ -357,7 +215,7 @@ impl From<Refusal> for EngineError {
     }
 }
 
-fn unknown<'a>(kind: &str, name: &str, candidates: impl Iterator<Item = &'a str>) -> EngineError {
+pub(super) fn unknown<'a>(kind: &str, name: &str, candidates: impl Iterator<Item = &'a str>) -> EngineError {
     let known: BTreeSet<&str> = candidates.collect();
     let near: Vec<String> = nearest(name, known.iter().copied()).into_iter().map(str::to_owned).collect();
     let listed = match (near.is_empty(), known.len()) {

@@ -13,6 +13,7 @@
 //! state asks for it. Everything that was waiting while a batch was written goes into the next one (group commit).
 
 mod answer;
+mod by_hand;
 mod catch_up;
 mod closed;
 mod command;

@@ -1,8 +1,10 @@
 //! Which incidents a delivery belongs to: one open incident per environment and target, further alerts join it.
 
+use crate::catalog::Entry;
 use crate::config::Config;
 use crate::domain::{
-    Alert, AlertStatus, Delivery, Digest, EventBody, Incident, IncidentId, Inventories, Timestamp, Trigger, Values,
+    Alert, AlertStatus, Delivery, Digest, EnvironmentKind, EventBody, Incident, IncidentId, Inventories, Timestamp,
+    Trigger, Values,
 };
 use crate::gate;
 use crate::intake::{self, Resolution};
@@ -147,20 +149,31 @@ pub fn diagnose_by_hand(config: &Config, environment: &str, service: &str, name:
     opened_by_hand(config, environment, Some(service), format!("{environment}/{service}"), title, trigger)
 }
 
-/// The opening of one operation that a person asked for.
+/// The opening of one operation that a person asked for, on an environment or a service of it. `reads` names the incident
+/// of one that only reads.
 pub fn operate_by_hand(
     config: &Config,
-    environment: &str,
-    service: Option<&str>,
+    (environment, service): (&str, Option<&str>),
     name: &str,
     operation: &str,
     arguments: Values,
+    reads: Option<&IncidentId>,
 ) -> EventBody {
     let trigger = Trigger::Operation { name: name.to_owned(), operation: operation.to_owned(), arguments };
     let title = format!("{operation} on {}, asked for by {name}", service.unwrap_or(environment));
     // Apart from alerts, which never join it and never keep it from being run: what it changes, the gate serializes.
-    let group_key = format!("{environment}/{}!{operation}", service.unwrap_or_default());
+    let mut group_key = format!("{environment}/{}!{operation}", service.unwrap_or_default());
+    // Two people may look at once, and what is seen now is not what somebody else began to look at before.
+    if let Some(id) = reads {
+        group_key = format!("{group_key}#{id}");
+    }
     opened_by_hand(config, environment, service, group_key, title, trigger)
+}
+
+/// Whether an operation changes nothing in a kind of environment, whatever its arguments.
+pub fn only_reads(config: &Config, kind: EnvironmentKind, operation: &str) -> bool {
+    let translation = config.catalog.translations.get(&kind).and_then(|all| all.get(operation));
+    !translation.is_some_and(|translation| translation.entries.iter().any(Entry::acts))
 }
 
 fn opened_by_hand(

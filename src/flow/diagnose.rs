@@ -1,7 +1,6 @@
 //! The reading phases: run what is planned, judge what it shows, plan what that makes worth knowing.
 
-use super::{Effect, MAX_ATTEMPTS, Next, Snapshot, backoff, decide::earliest};
-use crate::catalog::Entry;
+use super::{Effect, MAX_ATTEMPTS, Next, Snapshot, backoff, decide::earliest, only_reads};
 use crate::domain::{
     EventBody, Evidence, Incident, PhaseName, Plan, PlanSource, Service, Step, StepRecord, StepRole, StepStatus,
     Trigger,
@@ -108,9 +107,7 @@ fn by_hand(
     arguments: crate::domain::Values,
 ) -> Plan {
     let declared = snapshot.pinned.catalog.operations.get(operation);
-    let translation = snapshot.pinned.catalog.translations.get(&snapshot.kind).and_then(|all| all.get(operation));
-    let mutates = translation.is_some_and(|translation| translation.entries.iter().any(Entry::acts));
-    let (phase, role) = if mutates {
+    let (phase, role) = if !only_reads(snapshot.pinned, snapshot.kind, operation) {
         let remedy = crate::domain::Remedy {
             id: operation.to_owned(),
             runbook: String::new(),

@@ -28,11 +28,13 @@ mod snapshot;
 mod tests;
 
 pub use backoff::{MAX_ATTEMPTS, backoff};
-pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, operate_by_hand, storm, storm_key};
+pub use correlate::{
+    Correlated, Episodes, Known, correlate, diagnose_by_hand, only_reads, operate_by_hand, storm, storm_key,
+};
 pub use decide::{decide, is_given_up};
 pub use fold::{apply, fold, opened};
 pub use messages::message;
-pub use people::{Refusal, Word, decision, too_late, word};
+pub use people::{Refusal, Word, decision, in_the_way, too_late, word};
 pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
 pub use remedy::{Inspected, compared, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};

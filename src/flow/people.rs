@@ -1,8 +1,8 @@
 //! What people may say to an incident, and what it means.
 
-use super::decide::{is_acting, void_live};
+use super::decide::{is_acting, is_given_up, void_live};
 use crate::config::Role;
-use crate::domain::{Approval, ApprovalId, ApprovalState, Decision, Digest, EventBody, Incident, Timestamp};
+use crate::domain::{Approval, ApprovalId, ApprovalState, Decision, Digest, EventBody, Incident, Timestamp, Trigger};
 
 /// Something that a person says about an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,25 @@ pub fn word(incident: &Incident, word: Word, by: &str, text: &str) -> Result<Vec
         events.push(EventBody::CommentAdded { by, text: text.to_owned() });
     }
     Ok(events)
+}
+
+/// Why the same is not begun once more beside an open incident; nothing if that incident is the answer.
+pub fn in_the_way(open: &Incident) -> Option<Refusal> {
+    let Trigger::Operation { name, operation, .. } = &open.trigger else { return None };
+    let (id, place) = (&open.id, open.service.as_deref().unwrap_or(&open.environment));
+    let pending = open.approvals.iter().find(|approval| approval.state == ApprovalState::Pending);
+    let what = match pending {
+        _ if is_given_up(open) => format!(
+            "is open: nobody knows how it left {place}; look at it (`oncalld show {id}`), then close it \
+             (`oncalld close {id}`)"
+        ),
+        Some(asked) => format!(
+            "waits for a decision on {}; decide (`oncalld approve {}` or `deny`), or close it (`oncalld close {id}`)",
+            asked.id, asked.id
+        ),
+        None => format!("is at work on it; wait for its end (`oncalld watch {id}`)"),
+    };
+    Some(Refusal::Conflict(format!("{name} asked for {operation} on {place} already: {id} {what}")))
 }
 
 /// Whether something goes on by itself: once a person has taken over, only what was sent and has not ended.

@@ -125,7 +125,7 @@ pub struct Run {
     responses(
         (status = 202, body = Begun, description = "It runs, or a decision is asked for: follow the incident"),
         (status = 404, body = ProblemDocument, description = "No such operation, environment or target"),
-        (status = 409, body = ProblemDocument, description = "Another operation is under way there"),
+        (status = 409, body = ProblemDocument, description = "The same operation is under way there, and changes something: which incident, and what to do"),
         (status = 422, body = ProblemDocument, description = "Arguments that do not fit"),
     )
 )]

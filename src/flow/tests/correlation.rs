@@ -1,11 +1,14 @@
 //! Which incident an alert belongs to.
 
+use super::world::World;
 use crate::config::{Config, Sources};
 use crate::domain::{
-    Alert, AlertStatus, Delivery, DeliveryId, Digest, Event, EventBody, Incident, IncidentId, Inventories, Inventory,
-    Labels, SenderKind, Service, Timestamp, Values,
+    Alert, AlertStatus, CallOutcome, Decision, Delivery, DeliveryId, Digest, EnvironmentKind, Event, EventBody,
+    Incident, IncidentId, Inventories, Inventory, Labels, SenderKind, Service, Timestamp, Values,
 };
-use crate::flow::{Correlated, Episodes, Known, apply, correlate, opened, operate_by_hand};
+use crate::flow::{
+    Correlated, Episodes, Known, Refusal, apply, correlate, in_the_way, only_reads, opened, operate_by_hand,
+};
 use std::collections::BTreeMap;
 
 fn now() -> Timestamp {
@@ -100,10 +103,50 @@ fn an_alert_whose_target_appears_gets_its_own_incident_and_resolves_both() {
     assert!(correlated.iter().all(|one| one.events.len() == 1));
 }
 
+/// An operation on `api` that `carol` asked for.
+fn by_hand(operation: &str, id: &str) -> Incident {
+    let (config, incident) = (config(), IncidentId::new(id));
+    let reads = only_reads(&config, EnvironmentKind::Process, operation).then_some(&incident);
+    folded(id, &[operate_by_hand(&config, ("local", Some("api")), "carol", operation, Values::new(), reads)])
+}
+
+#[test]
+fn what_only_reads_stands_in_nobodys_way_and_what_changes_something_does() {
+    let keys = |operation| [by_hand(operation, "inc_1").group_key, by_hand(operation, "inc_2").group_key];
+    for operation in ["get_history", "get_status", "get_logs"] {
+        let [first, second] = keys(operation);
+        assert_ne!(first, second, "{operation}");
+    }
+    for operation in ["restart_service", "update_resources", "notify"] {
+        let [first, second] = keys(operation);
+        assert_eq!(first, second, "{operation}");
+    }
+}
+
+#[test]
+fn whoever_asks_for_the_same_change_again_is_told_which_incident_it_is_and_what_to_do() {
+    let told = |world: &World| match in_the_way(&world.incident) {
+        Some(Refusal::Conflict(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let mut world = World::by_hand("restart_service", BTreeMap::new());
+    let why = told(&world);
+    assert!(why.starts_with("carol asked for restart_service on api already: inc_test"), "{why}");
+    assert!(why.contains("oncalld watch inc_test"), "{why}");
+    world.settle();
+    let why = told(&world);
+    assert!(why.contains(&format!("oncalld approve {}", world.pending().unwrap().id)), "{why}");
+    world.endings.insert(0, CallOutcome::Unknown { error: "no answer".into() });
+    world.decide(Decision::Approve);
+    world.settle();
+    let why = told(&world);
+    assert!(why.contains("oncalld show inc_test") && why.contains("oncalld close inc_test"), "{why}");
+    assert_eq!(in_the_way(&of_api()), None, "a diagnosis is answered with the incident that there is");
+}
+
 #[test]
 fn an_alert_never_joins_an_operation_that_is_run_by_hand() {
-    let by_hand = operate_by_hand(&config(), "local", Some("api"), "carol", "restart_service", Values::new());
-    let by_hand = folded("inc_hand", &[by_hand]);
+    let by_hand = by_hand("restart_service", "inc_hand");
     let correlated = sorted(alert(AlertStatus::Firing), &["api"], &[&by_hand]);
     assert_eq!(correlated[0].incident.as_str(), "inc_new");
     assert_ne!(correlated[0].group_key, by_hand.group_key);

@@ -104,4 +104,25 @@ fn an_alert_and_an_operation_by_hand_of_one_service_do_not_swallow_each_other() 
     assert_eq!(end["steps"][0]["evidence"]["facts"]["running"], true, "{end}");
     let twice = daemon.http.post("/api/v1/operations/restart_service", &body).expect("an answer");
     assert_eq!(twice.status, 409, "the same operation waits already: {}", twice.text);
+    assert!(twice.text.contains(&by_hand) && twice.text.contains("oncalld approve"), "{}", twice.text);
+}
+
+#[test]
+fn many_may_read_the_same_at_once_beside_an_open_incident() {
+    let daemon = daemon();
+    let (open, _) = pending(&daemon);
+    let body = json!({"target": "api", "arguments": {}});
+    let ids: Vec<String> = std::thread::scope(|scope| {
+        let read = || daemon.http.post("/api/v1/operations/get_history", &body).expect("an answer").ok();
+        let reading: Vec<_> = (0..12).map(|_| scope.spawn(read)).collect();
+        let begun = reading.into_iter().map(|thread| thread.join().expect("a body")["incident"].clone());
+        begun.map(|id| id.as_str().expect("an incident").to_owned()).collect()
+    });
+    for id in &ids {
+        let end = daemon.wait_for(id, "closed", WAIT, |incident| incident["state"] == "closed");
+        assert!(end["steps"][0]["evidence"]["facts"]["changes"].is_array(), "each has its own answer: {end}");
+    }
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 12);
+    let still = daemon.http.get(&format!("/api/v1/incidents/{open}")).expect("an answer").ok();
+    assert_eq!(still["state"], "awaiting_approval", "nobody disturbed it");
 }

@@ -1,0 +1,188 @@
+//! What people ask for by hand: a diagnosis, or one operation.
+
+use super::answer::{EngineError, Identity};
+use super::command::Reply;
+use super::commands::{MAX_OPEN, new_id, unknown};
+use super::ledger::Origin;
+use super::now;
+use super::run::Loop;
+use crate::catalog::{On, Operation};
+use crate::domain::{EventBody, IncidentId, Service, Shape, Trigger, Values};
+use crate::flow;
+use serde_json::Value;
+
+/// Operations by hand that may be open at once: while an environment is away they wait for it, and must not take the
+/// room that alerts need.
+const MOST_BY_HAND: usize = MAX_OPEN / 10;
+
+impl Loop {
+    /// Diagnoses a service. One that has an incident already is answered with that one.
+    pub(super) fn diagnose(
+        &mut self,
+        environment: Option<&str>,
+        service: &str,
+        note: &str,
+        by: &Identity,
+        reply: Reply<IncidentId>,
+    ) {
+        let opened = self.find_service(environment, service).map(|(environment, service)| {
+            flow::diagnose_by_hand(&self.shared.config(), &environment, &service, &by.name, note)
+        });
+        self.open_by_hand(new_id(), opened, reply);
+    }
+
+    /// Runs one operation. What changes something is not begun twice; what only reads keeps out of everybody's way.
+    pub(super) fn operate(
+        &mut self,
+        environment: Option<&str>,
+        name: &str,
+        target: Option<&str>,
+        arguments: Values,
+        by: &Identity,
+        reply: Reply<IncidentId>,
+    ) {
+        let id = new_id();
+        let by_hand = |slot: &&super::slot::Slot| matches!(slot.latest().trigger, Trigger::Operation { .. });
+        if self.ledger.slots.values().filter(by_hand).count() >= MOST_BY_HAND {
+            let _ = reply.send(Err(EngineError::Full(format!(
+                "{MOST_BY_HAND} operations that were asked for by hand have not ended; wait, or close some"
+            ))));
+            return;
+        }
+        let opened = self.asked(environment, name, target, arguments).map(|(environment, service, arguments)| {
+            let config = self.shared.config();
+            let reads = flow::only_reads(&config, self.runner.kind(&environment), name).then_some(&id);
+            flow::operate_by_hand(&config, (&environment, service.as_deref()), &by.name, name, arguments, reads)
+        });
+        self.open_by_hand(id, opened, reply);
+    }
+
+    fn open_by_hand(&mut self, id: IncidentId, opened: Result<EventBody, EngineError>, reply: Reply<IncidentId>) {
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                return;
+            }
+        };
+        if let EventBody::IncidentOpened { group_key, .. } = &opened
+            && let Some(existing) = self.ledger.open().get(group_key)
+        {
+            let answer = match flow::in_the_way(existing) {
+                Some(refusal) => Err(refusal.into()),
+                None => Ok(existing.id.clone()),
+            };
+            let _ = reply.send(answer);
+            return;
+        }
+        if self.ledger.slots.len() >= MAX_OPEN {
+            let _ = reply.send(Err(EngineError::Full(format!("{MAX_OPEN} incidents are open; close some"))));
+            return;
+        }
+        let config = self.shared.config();
+        let entry = self.ledger.push(&id, vec![opened], now(), Origin::Command, &config);
+        entry.then(Box::new(move |result, _| {
+            let _ = reply.send(result.map(|()| id));
+        }));
+    }
+
+    /// A service by name or alias, in one environment or, where only one has it, in any.
+    fn find_service(&self, environment: Option<&str>, name: &str) -> Result<(String, String), EngineError> {
+        let inventories = self.shared.inventories();
+        if let Some(environment) = environment.filter(|environment| !inventories.contains_key(*environment)) {
+            return Err(unknown("environment", environment, inventories.keys().map(String::as_str)));
+        }
+        let places = inventories.iter().filter(|(place, _)| environment.is_none_or(|wanted| wanted == place.as_str()));
+        let found: Vec<(&String, &Service)> =
+            places.flat_map(|(place, inventory)| inventory.named(name).into_iter().map(move |s| (place, s))).collect();
+        match found.as_slice() {
+            [(place, service)] => Ok(((*place).clone(), service.name.clone())),
+            [] if inventories.values().any(|inventory| inventory.read_at.is_none()) => Err(EngineError::Unavailable(
+                format!("there is no service '{name}' yet: not every environment was looked at; try again"),
+            )),
+            [] => {
+                Err(unknown("service", name, inventories.values().flat_map(|i| i.services.keys().map(String::as_str))))
+            }
+            several => Err(EngineError::Invalid(format!(
+                "'{name}' may be {}; say which",
+                several
+                    .iter()
+                    .map(|(place, service)| format!("{} in {place}", service.name))
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            ))),
+        }
+    }
+
+    /// Where an operation is to run, on what and with what, if it can be run at all.
+    fn asked(
+        &self,
+        environment: Option<&str>,
+        name: &str,
+        target: Option<&str>,
+        arguments: Values,
+    ) -> Result<(String, Option<String>, Values), EngineError> {
+        let config = self.shared.config();
+        let catalog = &config.catalog;
+        let Some(operation) = catalog.operations.get(name) else {
+            return Err(unknown("operation", name, catalog.operations.keys().map(String::as_str)));
+        };
+        let arguments = operation.check_arguments(arguments).map_err(|errors| {
+            EngineError::Invalid(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+        // What is asked for is journaled, shown and sent to those who decide.
+        if let Some(place) = self.runner.equipment().redactor.secret_in(&arguments) {
+            return Err(EngineError::Invalid(format!(
+                "{place} looks like a secret, and what is asked for can be read in the journal and by whoever is asked; \
+                 declare it in environments.yml (`{{file: …}}`), and `update_config` takes it from there with `restore` \
+                 and `from: declared`"
+            )));
+        }
+        let (environment, service) = match (target, operation.on) {
+            (Some(target), _) => {
+                let (environment, service) = self.find_service(environment, target)?;
+                (environment, Some(service))
+            }
+            (None, On::Service) => {
+                return Err(EngineError::Invalid(format!("{name} needs a target")));
+            }
+            (None, On::Environment) => (self.only_environment(environment)?, None),
+        };
+        let arguments = self.with_targets(&environment, operation, arguments)?;
+        Ok((environment, service, arguments))
+    }
+
+    /// The arguments that name services, as the inventory names them.
+    fn with_targets(
+        &self,
+        environment: &str,
+        operation: &Operation,
+        mut arguments: Values,
+    ) -> Result<Values, EngineError> {
+        for (parameter, declared) in &operation.parameters {
+            let Some(given) = arguments.get_mut(parameter) else { continue };
+            match (declared.shape.inner(), given) {
+                (Shape::Target, Value::String(name)) => *name = self.find_service(Some(environment), name)?.1,
+                (Shape::List(item), Value::Array(names)) if *item.inner() == Shape::Target => {
+                    for name in names {
+                        let Value::String(name) = name else { continue };
+                        *name = self.find_service(Some(environment), name)?.1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(arguments)
+    }
+
+    fn only_environment(&self, wanted: Option<&str>) -> Result<String, EngineError> {
+        let inventories = self.shared.inventories();
+        let mut names = inventories.keys();
+        match (wanted, names.next(), names.next()) {
+            (Some(wanted), ..) if inventories.contains_key(wanted) => Ok(wanted.to_owned()),
+            (Some(wanted), ..) => Err(unknown("environment", wanted, inventories.keys().map(String::as_str))),
+            (None, Some(only), None) => Ok(only.clone()),
+            _ => Err(EngineError::Invalid("there are several environments; say which".into())),
+        }
+    }
+}
