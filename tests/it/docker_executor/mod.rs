@@ -58,7 +58,7 @@ impl Rig {
             name: "test".into(),
             connection,
             services: services.into_iter().collect(),
-            read_only_commands: vec![vec!["cat".into(), "*".into()], vec!["sleep".into(), "30".into()]],
+            read_only_commands: vec![vec!["cat".into(), "*".into()], vec!["sleep".into(), "300".into()]],
             store: RestoreStore::open(folder.path()).await.expect("a store"),
             redactor: Redactor::new(Vec::new(), "salt"),
             protected: Vec::new(),
