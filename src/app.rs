@@ -24,6 +24,7 @@ use crate::journal::{
     JournalError,
     sqlite::{self, SqliteJournal},
 };
+use crate::telemetry::Log;
 use futures_util::future::BoxFuture;
 use housekeeping::Housekeeping;
 use keeping::Keepers;
@@ -138,7 +139,8 @@ impl App {
             places: places.subscribe(),
             stop: working.clone(),
         };
-        let reloading = Reloading { engine: engine.clone(), sites, fresh, places, keepers: Keepers::default() };
+        let reloading =
+            Reloading { engine: engine.clone(), sites, fresh, places, keepers: Keepers::default(), log: None };
         let server: Task = ("http", Box::pin(serving));
         Ok(Self {
             engine,
@@ -164,10 +166,12 @@ impl App {
     }
 
     /// Runs until `stop` resolves, then drains: no new requests, native calls that were sent come to their end, and
-    /// everything is durable. Configurations that come from `changes` are put in force, or refused.
-    pub async fn run(self, stop: impl Future<Output = ()>, changes: Changes) {
-        let Self { server, loops, reloading, writer, journal, accepting, working, engine, .. } = self;
+    /// everything is durable. Configurations that come from `changes` are put in force, or refused; the level of `log` is
+    /// one of the things that they change.
+    pub async fn run(self, stop: impl Future<Output = ()>, changes: Changes, log: Option<Log>) {
+        let Self { server, loops, mut reloading, writer, journal, accepting, working, engine, .. } = self;
         drop(engine);
+        reloading.log = log;
         let drained = CancellationToken::new();
         let reloading: Task = ("reload", Box::pin(reloading.run(changes, drained.clone())));
         let mut serving = spawn([server]);

@@ -9,10 +9,11 @@
 
 use super::keeping::Keepers;
 use super::places::{Fresh, Sites};
-use crate::config::{Config, Platform};
+use crate::config::{Config, Platform, Telemetry};
 use crate::engine::{Engine, Places};
+use crate::telemetry::Log;
 use futures_util::{Stream, StreamExt as _};
-use std::{pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, pin::Pin, sync::Arc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,8 @@ pub(super) struct Reloading {
     pub fresh: Vec<Fresh>,
     pub places: watch::Sender<Arc<Places>>,
     pub keepers: Keepers,
+    /// Whose level can change.
+    pub log: Option<Log>,
 }
 
 impl Reloading {
@@ -56,7 +59,7 @@ impl Reloading {
             Err(problem) => Err(problem),
         };
         match outcome {
-            Ok(()) => tracing::info!("the changed configuration is in force"),
+            Ok(changed) => tracing::info!(changed, "the changed configuration is in force"),
             Err(problem) => {
                 self.engine.refuse_reload();
                 tracing::error!(problem, "the changed configuration is refused; the old one stays in force");
@@ -64,7 +67,8 @@ impl Reloading {
         }
     }
 
-    async fn exchange(&mut self, config: Config) -> Result<(), String> {
+    /// Puts a configuration in force, and says what is another than before.
+    async fn exchange(&mut self, config: Config) -> Result<String, String> {
         let config = Arc::new(config);
         let before = self.engine.config();
         changeable(&before.platform, &config.platform)?;
@@ -74,9 +78,7 @@ impl Reloading {
         let places = Arc::new(equipment.places.clone());
         self.engine.reload(config.clone(), equipment, seen).await.map_err(|error| error.to_string())?;
         commit(&mut self.sites);
-        if before.platform.telemetry != config.platform.telemetry {
-            tracing::warn!("`telemetry` is another: that takes effect at the next start");
-        }
+        self.tell(&before.platform.telemetry, &config.platform.telemetry);
         for name in self.keepers.names() {
             if !places.contains_key(&name) {
                 self.keepers.end(&name).await;
@@ -89,8 +91,34 @@ impl Reloading {
             one.begin().await;
             self.keepers.begin(one.name, one.keeping);
         }
-        Ok(())
+        Ok(changed(&before, &config))
     }
+
+    /// Has the log say as much as is wanted now.
+    fn tell(&self, before: &Telemetry, after: &Telemetry) {
+        if before.log != after.log {
+            tracing::warn!("`telemetry.log` is another: that takes effect at the next start");
+        }
+        let Some(log) = self.log.as_ref().filter(|_| before.level != after.level) else { return };
+        // Said before and, with what else has changed, after it: one of the two may be below the level.
+        tracing::info!(from = before.level, to = after.level, "the log's level changes");
+        if let Err(problem) = log.set_level(&after.level) {
+            tracing::error!(problem, "the log's level stays as it was");
+        }
+    }
+}
+
+/// What is another than before: files, and the log's level.
+fn changed(before: &Config, after: &Config) -> String {
+    let (old, new) = (&before.sources.0, &after.sources.0);
+    let files: BTreeSet<&String> =
+        old.keys().chain(new.keys()).filter(|path| old.get(*path) != new.get(*path)).collect();
+    let mut all: Vec<String> = files.into_iter().cloned().collect();
+    let [from, to] = [before, after].map(|config| &config.platform.telemetry.level);
+    if from != to {
+        all.push(format!("telemetry.level ({from} before, {to} now)"));
+    }
+    if all.is_empty() { "no file; secrets may be others".to_owned() } else { all.join(", ") }
 }
 
 /// What holds for a whole run. The address decides whether tokens are needed, so that nothing else may slip in with it.

@@ -93,7 +93,8 @@ async fn with_daemon(arguments: &Arguments, output: Output, stage: &Stage) -> Re
     let interrupted = interrupted()?;
     tokio::pin!(interrupted);
     let stop = CancellationToken::new();
-    let running = tokio::spawn(app.run(stop.clone().cancelled_owned(), Box::pin(futures_util::stream::empty())));
+    let unchanging = Box::pin(futures_util::stream::empty());
+    let running = tokio::spawn(app.run(stop.clone().cancelled_owned(), unchanging, None));
     let result = tokio::select! {
         result = play.all() => result.map(Some),
         () = &mut interrupted => Ok(None),

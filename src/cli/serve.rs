@@ -10,13 +10,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Runs until SIGTERM or SIGINT; SIGHUP puts a changed configuration in force.
 pub(super) fn run(folder: &ConfigFolder) -> Result<ExitCode, Failure> {
     let Loaded { config, variables } = configuration::load_with_variables(folder.config.as_deref())?;
-    telemetry::install(&config.platform.telemetry).map_err(Failure::failed)?;
+    let log = telemetry::install(&config.platform.telemetry).map_err(Failure::failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let (hangups, stop) = (signal(SignalKind::hangup())?, stopped()?);
         let app = App::build(Arc::new(config), app::loader(variables)).await.map_err(Failure::failed)?;
         tracing::info!(address = %app.address(), "oncalld listens");
-        app.run(stop, changes(folder.config.clone(), hangups)).await;
+        app.run(stop, changes(folder.config.clone(), hangups), Some(log)).await;
         Ok(ExitCode::SUCCESS)
     })
 }

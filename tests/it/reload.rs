@@ -191,3 +191,37 @@ fn an_engine_is_watched_from_a_reload_on() {
     });
     assert_eq!(daemon.read("engine", "get_status", &stage.unique("api"))["state"], "running");
 }
+
+#[test]
+fn the_log_says_more_or_less_from_a_reload_on() {
+    let services = environment(json!({"api": sleeping(1000)}));
+    let daemon = Daemon::start(&Settings::of(json!({"one": services})));
+    daemon.sees_services();
+    // What is written while an incident comes and goes.
+    let written = || {
+        let before = daemon.logged().len();
+        let begun = daemon.http.post("/api/v1/diagnose/api", &json!({})).expect("an answer").ok();
+        let id = begun["incident"].as_str().expect("an incident").to_owned();
+        daemon.wait_for(&id, "closed", 2 * WAIT, |incident| incident["state"] == "closed");
+        daemon.logged()[before..].to_owned()
+    };
+    let log = written();
+    assert!(log.contains(" INFO ") && !log.contains("DEBUG"), "{log}");
+    let at = |level: &str| {
+        let mut settings = Settings::of(json!({"one": services}));
+        settings.platform = json!({"telemetry": {"level": level}});
+        daemon.reload(&settings);
+    };
+    at("debug");
+    logs(&daemon, "the log's level changes from=\"info\" to=\"debug\"");
+    eventually("lines of debug", 2 * WAIT, || if written().contains("DEBUG") { Ok(()) } else { Err(daemon.logged()) });
+    logs(&daemon, "telemetry.level (info before, debug now)");
+    at("oncalld=loud");
+    logs(&daemon, "the changed configuration is refused");
+    assert!(daemon.logged().contains("'oncalld=loud' is no level"), "{}", daemon.logged());
+    at("error");
+    eventually("silence", 2 * WAIT, || match written() {
+        log if log.contains(" INFO ") || log.contains("DEBUG") => Err(log),
+        _ => Ok(()),
+    });
+}

@@ -9,6 +9,7 @@ use crate::config::{
 use crate::document::{Decode as _, Fields, Node, Reports, choices};
 use crate::domain::{Digest, SenderKind};
 use std::{net::SocketAddr, path::PathBuf};
+use tracing_subscriber::EnvFilter;
 
 choices! { Role: "viewer" => Role::Viewer, "responder" => Role::Responder, "approver" => Role::Approver, "admin" => Role::Admin }
 choices! { LogFormat: "human" => LogFormat::Human, "json" => LogFormat::Json }
@@ -243,7 +244,13 @@ fn at_least_one(fields: &Fields<'_>, name: &'static str) -> Option<usize> {
 
 fn telemetry(node: &Node, reports: &Reports) -> Option<Telemetry> {
     let fields = Fields::of(node, reports)?;
-    let (log, level) = (fields.required("log"), fields.required("level"));
+    let (log, level) = (fields.required("log"), fields.required::<String>("level"));
+    if let (Some(level), Some(node)) = (&level, fields.raw("level"))
+        && let Err(error) = EnvFilter::try_new(level)
+    {
+        let fix = "write error, warn, info, debug or trace, or a filter such as oncalld=debug,info";
+        reports.at(node, format!("'{level}' is no level: {error}"), fix);
+    }
     fields.finish();
     Some(Telemetry { log: log?, level: level? })
 }
