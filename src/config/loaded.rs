@@ -1,6 +1,6 @@
 //! A configuration, whole and checked, and the texts that it was made of.
 
-use super::{Agents, EnvironmentConfig, Platform, Policies, SenderAuth};
+use super::{Agents, Credentials, EnvironmentConfig, Platform, Policies, SenderAuth};
 use crate::catalog::Catalog;
 use crate::domain::{Digest, is_secret_name};
 use serde::{Deserialize, Serialize};
@@ -53,9 +53,12 @@ impl Config {
     /// Every secret that the configuration holds, for redaction.
     pub fn secrets(&self) -> Vec<String> {
         let of_channels = self.platform.channels.iter().filter_map(|channel| channel.secret.as_ref());
-        let of_senders = self.platform.senders.iter().filter_map(|sender| match &sender.auth {
-            SenderAuth::Hmac { secret } => Some(secret),
-            _ => None,
+        let of_senders = self.platform.senders.iter().flat_map(|sender| {
+            let shared = match &sender.auth {
+                SenderAuth::Hmac { secret } => Some(secret),
+                _ => None,
+            };
+            shared.into_iter().chain(sender.external_auth.as_ref().map(Credentials::secret))
         });
         let of_environments = self.environments.values().flat_map(|environment| {
             let endpoints = [&environment.prometheus, &environment.alertmanager].into_iter().flatten();

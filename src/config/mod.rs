@@ -25,7 +25,7 @@ pub use environments::{
 };
 pub use loaded::{Config, Sources};
 pub use platform::{
-    Channel, ChannelKind, LARGEST_QUEUE, Limits, LogFormat, Notice, Platform, Retention, Role, SenderAuth,
+    Channel, ChannelKind, Credentials, LARGEST_QUEUE, Limits, LogFormat, Notice, Platform, Retention, Role, SenderAuth,
     SenderConfig, Telemetry, TokenConfig,
 };
 pub use policies::{Budgets, Defaults, Flap, Freeze, Policies, Rule, Storm, Unprotect, Window};

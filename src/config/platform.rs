@@ -2,6 +2,7 @@
 
 use super::Secret;
 use crate::domain::{ByteSize, Digest, SenderKind, TimeSpan};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -88,6 +89,41 @@ pub struct SenderConfig {
     pub auth: SenderAuth,
     /// Address of its API, for alerts that it left out of a delivery; by default the environment's Alertmanager.
     pub external_url: Option<String>,
+    /// How oncalld proves there who it is.
+    pub external_auth: Option<Credentials>,
+}
+
+/// How oncalld proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// `Authorization: Bearer`.
+    Bearer(Secret),
+    /// `Authorization: Basic`.
+    Basic {
+        /// User name.
+        user: String,
+        /// Password.
+        password: Secret,
+    },
+}
+
+impl Credentials {
+    /// The token or the password.
+    pub fn secret(&self) -> &Secret {
+        match self {
+            Self::Bearer(secret) | Self::Basic { password: secret, .. } => secret,
+        }
+    }
+
+    /// The value of the `Authorization` header.
+    pub fn header(&self) -> Secret {
+        Secret::new(match self {
+            Self::Bearer(token) => format!("Bearer {}", token.expose()),
+            Self::Basic { user, password } => {
+                format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))
+            }
+        })
+    }
 }
 
 /// How a sender proves who it is.

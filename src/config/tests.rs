@@ -339,3 +339,34 @@ fn a_broken_document_does_not_hide_the_others() {
         ("translations/podman.yml", "operations: {}\n"),
     ]));
 }
+
+#[test]
+fn what_a_sender_is_asked_with_is_a_secret() {
+    let with = |auth: &str| {
+        format!("senders: [{{name: am, kind: alertmanager, external_url: 'http://am:9093', external_auth: {auth}}}]\n")
+    };
+    let header = |auth: &str| {
+        let config = load([("config/platform.yml", with(auth).as_str())], [("/run/token", "of-a-file\n")]).unwrap();
+        assert!(!config.sources.to_bytes().windows(9).any(|bytes| bytes == b"sesame-42"), "it is in no journal");
+        let credentials = config.platform.senders[0].external_auth.clone().unwrap();
+        assert!(config.secrets().contains(&credentials.secret().expose().to_owned()), "it is redacted");
+        assert!(!format!("{credentials:?}").contains("sesame-42"));
+        credentials.header().expose().to_owned()
+    };
+    assert_eq!(header("{bearer: sesame-42}"), "Bearer sesame-42");
+    assert_eq!(header("{bearer_file: /run/token}"), "Bearer of-a-file");
+    assert_eq!(header("{basic: {user: oncalld, password: sesame-42}}"), "Basic b25jYWxsZDpzZXNhbWUtNDI=");
+    let wrong = |auth: &str| problems([("config/platform.yml", with(auth).as_str())]);
+    assert!(wrong("{}").contains("not exactly one way"), "{}", wrong("{}"));
+    let both = "{bearer: a, basic: {user: u, password: p}}";
+    assert!(wrong(both).contains("not exactly one way"), "{}", wrong(both));
+    assert!(wrong("{basic: {user: u}}").contains("'password' or 'password_file' is missing"));
+    let nowhere = "senders: [{name: am, kind: alertmanager, external_auth: {bearer: a}}]\n";
+    assert!(problems([("config/platform.yml", nowhere)]).contains("there is no 'external_url'"));
+}
+
+#[test]
+fn a_level_that_is_none_is_a_mistake() {
+    let told = problems([("config/platform.yml", "telemetry: {level: \"oncalld=loud\"}\n")]);
+    assert!(told.contains("config/platform.yml:1") && told.contains("'oncalld=loud' is no level"), "{told}");
+}

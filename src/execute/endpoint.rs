@@ -75,11 +75,19 @@ impl Endpoint {
     /// # Errors
     /// The address is not one of HTTP, or the token cannot stand in a header; in words that do not show either.
     pub fn new(address: &str, bearer: Option<&str>, timeout: Duration) -> Result<Self, String> {
+        Self::authorized_by(address, bearer.map(|token| format!("Bearer {token}")).as_deref(), timeout)
+    }
+
+    /// An API at an address from the configuration, with the `Authorization` header that it asks for.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn authorized_by(address: &str, authorization: Option<&str>, timeout: Duration) -> Result<Self, String> {
         let base = Url::parse(address).map_err(|error| format!("its address is not a URL: {error}"))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
             return Err("its address is not one of http or https".into());
         }
-        let authorization = bearer.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
+        let authorization = authorization.map(HeaderValue::from_str).transpose();
         let mut authorization = authorization.map_err(|_| "its token has characters that no header may have")?;
         if let Some(value) = &mut authorization {
             value.set_sensitive(true);

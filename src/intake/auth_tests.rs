@@ -85,8 +85,14 @@ fn a_signed_timestamp_bounds_how_old_a_request_may_be() {
 
 #[test]
 fn a_sender_is_known_by_its_credentials() {
-    let sender =
-        |name: &str, kind, auth| SenderConfig { name: name.into(), group: name.into(), kind, auth, external_url: None };
+    let sender = |name: &str, kind, auth| SenderConfig {
+        name: name.into(),
+        group: name.into(),
+        kind,
+        auth,
+        external_url: None,
+        external_auth: None,
+    };
     let senders = [
         sender("open", SenderKind::Alertmanager, SenderAuth::None),
         sender("token", SenderKind::Alertmanager, bearer()),

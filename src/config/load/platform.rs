@@ -3,8 +3,8 @@
 use super::secrets::Files;
 use super::urls;
 use crate::config::{
-    BodyTemplate, Channel, ChannelKind, LARGEST_QUEUE, Limits, LogFormat, Notice, Platform, Retention, Role,
-    SenderAuth, SenderConfig, Telemetry, TokenConfig,
+    BodyTemplate, Channel, ChannelKind, Credentials, LARGEST_QUEUE, Limits, LogFormat, Notice, Platform, Retention,
+    Role, SenderAuth, SenderConfig, Telemetry, TokenConfig,
 };
 use crate::document::{Decode as _, Fields, Node, Reports, choices};
 use crate::domain::{Digest, SenderKind};
@@ -142,8 +142,50 @@ fn sender(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<SenderC
         None => Some(SenderAuth::None),
     };
     let external_url = urls::optional(&fields, "external_url", HTTP);
+    let external_auth = match fields.raw("external_auth") {
+        Some(node) if external_url == Some(None) => {
+            let problem = "there is no 'external_url' to prove anything to";
+            reports.at(node, problem, "add 'external_url: …', or remove 'external_auth'");
+            None
+        }
+        Some(node) => credentials(node, secrets, reports).map(Some),
+        None => Some(None),
+    };
     fields.finish();
-    Some(SenderConfig { name: name?, group: group?, kind: kind?, auth: auth?, external_url: external_url? })
+    let external_auth = external_auth?;
+    Some(SenderConfig {
+        name: name?,
+        group: group?,
+        kind: kind?,
+        auth: auth?,
+        external_url: external_url?,
+        external_auth,
+    })
+}
+
+/// How oncalld proves who it is: with a token, or with a user's password.
+fn credentials(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<Credentials> {
+    let fields = Fields::of(node, reports)?;
+    let bearer = secrets.secret(&fields, "bearer", "bearer_file");
+    let basic = fields.raw("basic").map(|node| {
+        let fields = Fields::of(node, reports)?;
+        let (user, password) = (fields.required("user"), secrets.secret(&fields, "password", "password_file"));
+        if password == Some(None) {
+            reports.at(node, "'password' or 'password_file' is missing", "add 'password_file: …'");
+        }
+        fields.finish();
+        Some(Credentials::Basic { user: user?, password: password?? })
+    });
+    fields.finish();
+    match (bearer?, basic) {
+        (Some(token), None) => Some(Credentials::Bearer(token)),
+        (None, Some(basic)) => basic,
+        _ => {
+            let problem = "there is not exactly one way to prove who oncalld is";
+            reports.at(node, problem, "give one of 'bearer_file: …' and 'basic: {user: …, password_file: …}'");
+            None
+        }
+    }
 }
 
 fn auth(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<SenderAuth> {

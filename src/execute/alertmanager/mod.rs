@@ -39,6 +39,15 @@ impl Alertmanager {
         Ok(Self { endpoint: endpoint.map_err(|problem| format!("Alertmanager: {problem}"))? })
     }
 
+    /// The Alertmanager at an address from the configuration, with the `Authorization` header that it asks for.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn authorized_by(address: &str, authorization: Option<&str>, timeout: TimeSpan) -> Result<Self, String> {
+        let endpoint = Endpoint::authorized_by(address, authorization, timeout.as_std());
+        Ok(Self { endpoint: endpoint.map_err(|problem| format!("Alertmanager: {problem}"))? })
+    }
+
     /// All alerts of a group that fire, where a webhook's body left some out, and those that could not be understood.
     /// `group_key` is the one of the webhook.
     ///

@@ -123,13 +123,23 @@ fn the_same_head_with_another_rest_is_no_duplicate() {
     let (port, elsewhere) = (free_port(), free_port());
     let all = std::sync::Arc::new(std::sync::Mutex::new(vec![labels("Down", "api"), labels("Slow", "api")]));
     let list = all.clone();
-    let own = Receiver::on(port, move |_, _| (200, json!(list.lock().unwrap().iter().map(held).collect::<Vec<_>>())));
+    let own = Receiver::on(port, move |_, request| {
+        // As behind a proxy that lets nobody in without a password.
+        let known = request.headers.get("authorization").is_some_and(|value| value == "Basic b25jYWxsZDpzZXNhbWUtNDI=");
+        if !known {
+            return (401, json!("who are you?"));
+        }
+        (200, json!(list.lock().unwrap().iter().map(held).collect::<Vec<_>>()))
+    });
     let other = alertmanager(elsewhere, &[labels("Foreign", "api")]);
     let mut settings = Settings::of(json!({"local": {
         "kind": "process", "services": {"api": unwell()},
         "alertmanager": {"url": format!("http://127.0.0.1:{elsewhere}")},
     }}));
-    let sender = json!({"name": "am", "kind": "alertmanager", "external_url": format!("http://127.0.0.1:{port}")});
+    let sender = json!({
+        "name": "am", "kind": "alertmanager", "external_url": format!("http://127.0.0.1:{port}"),
+        "external_auth": {"basic": {"user": "oncalld", "password": "sesame-42"}},
+    });
     settings.platform = json!({"senders": [sender]});
     let daemon = Daemon::start(&settings);
     daemon.sees_services();
