@@ -109,16 +109,30 @@ fn fact(value: &Value) -> Option<String> {
             Some(texts.map_or_else(|| entries(items.len()), |texts| short(&texts.join(", "))))
         }
         Value::Object(fields) if fields.is_empty() => None,
-        Value::Object(fields) if fields.values().all(|field| !field.is_object() && !field.is_array()) => {
-            let inner: Vec<String> =
-                fields.iter().filter_map(|(name, field)| fact(field).map(|text| format!("{name} {text}"))).collect();
+        Value::Object(fields) if fields.values().all(is_plain) => {
+            let inner: Vec<String> = fields.iter().filter_map(|(name, field)| named(name, field)).collect();
             (!inner.is_empty()).then(|| short(&inner.join(", ")))
         }
         Value::Object(fields) => Some(entries(fields.len())),
     }
 }
 
-/// A line for each entry of a list of flat objects: what happened, what is needed, what is mounted.
+/// A field of an object: what has fields itself is told in brackets.
+fn named(name: &str, field: &Value) -> Option<String> {
+    let text = fact(field)?;
+    Some(if field.is_object() { format!("{name} ({text})") } else { format!("{name} {text}") })
+}
+
+/// Whether it fits into the line of its object: no list, and no more than one level of fields.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Array(_) => false,
+        Value::Object(fields) => fields.values().all(|field| !field.is_object() && !field.is_array()),
+        _ => true,
+    }
+}
+
+/// A line for each entry of a list of objects: what happened, what is needed, what is mounted.
 fn inside(value: &Value) -> Vec<String> {
     let entries: Vec<&Value> = value.as_array().into_iter().flatten().filter(|entry| entry.is_object()).collect();
     let skipped = entries.len().saturating_sub(MAX_ENTRIES);
@@ -149,4 +163,28 @@ fn lines(values: &Values) -> Vec<String> {
 
 fn short(text: &str) -> String {
     crate::domain::clean_text(text, MAX_TEXT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_tells_its_signal() {
+        let event = json!({
+            "action": "kill", "at": "2026-11-21T17:14:11.08Z", "attributes": {"signal": "9", "by": ""}, "instance": "api",
+        });
+        let deep = json!({"instance": "api", "limits": {"memory": {"soft": 1}}});
+        let Value::Object(values) = json!({"events": [event, deep], "ooms": 0}) else { panic!("an object") };
+        assert_eq!(
+            facts(&values),
+            [
+                "events: 2 entries",
+                "  - action kill, at 2026-11-21 17:14:11Z, attributes (signal 9), instance api",
+                "  - 2 entries",
+                "ooms: 0"
+            ]
+        );
+    }
 }

@@ -39,6 +39,7 @@ pub fn image_of(stage: &Stage, name: &str, programs: &[&str], folders: &[&str]) 
     std::fs::write(context.join("Dockerfile"), recipe).expect("a file");
     let tag = format!("{}:v1", stage.unique(name));
     docker_ok(&["build", "--quiet", "--tag", &tag, &context.to_string_lossy()]);
+    stage.owns_image(&tag);
     tag
 }
 

@@ -32,7 +32,12 @@ struct Stack {
     project: String,
     settings: Vec<(String, String)>,
     http: Http,
+    /// The image that had the name of the one that is built.
+    before: Option<String>,
 }
+
+/// The name that `docker-compose.yml` gives to what it builds.
+const IMAGE: &str = "oncalld:local";
 
 impl Stack {
     fn up() -> Self {
@@ -65,7 +70,9 @@ impl Stack {
         }
         clear();
         let project = format!("{PROJECT}{port}");
-        let stack = Self { folder, project, settings, http: Http::to(port, Some(&token)) };
+        let before = docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE]);
+        let before = before.ok.then(|| before.out.trim().to_owned());
+        let stack = Self { folder, project, settings, http: Http::to(port, Some(&token)), before };
         let said = stack.compose(&["up", "--build", "--detach"], BUILD);
         assert!(said.ok, "{}\n{}", tail(&said.out), tail(&said.err));
         stack
@@ -100,6 +107,10 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         let said = self.compose(&["down", "--volumes", "--remove-orphans"], CALL);
+        docker(&["rmi", IMAGE]);
+        if let Some(before) = &self.before {
+            docker(&["tag", before, IMAGE]);
+        }
         assert!(said.ok || std::thread::panicking(), "{}", said.err);
     }
 }
@@ -162,7 +173,7 @@ fn the_shipped_stack_finds_and_fixes_what_is_broken() {
 /// Not root, without capabilities, and no larger than it must be.
 fn runs_as_nobody(container: &str) {
     assert_eq!(docker_ok(&["exec", container, "id", "-u"]), "10001");
-    let size: u64 = docker_ok(&["image", "inspect", "--format", "{{.Size}}", "oncalld:local"]).parse().expect("a size");
+    let size: u64 = docker_ok(&["image", "inspect", "--format", "{{.Size}}", IMAGE]).parse().expect("a size");
     assert!(size < 200 << 20, "the image has {} MiB", size >> 20);
     let status = docker_ok(&["exec", container, "cat", "/proc/1/status"]);
     let effective = status.lines().find(|line| line.starts_with("CapEff:")).unwrap_or_default();
