@@ -66,6 +66,14 @@ fn until(daemon: &Daemon, id: &str, kind: &str, count: usize, limit: Duration) -
     of_kind(&daemon.journal(id), kind)
 }
 
+/// Waits until a call of whose outcome nobody was told has one: a probe found it out, and nothing was sent again.
+fn probed(daemon: &Daemon, id: &str, outcome: &str) {
+    let finished = until(daemon, id, "call_finished", 1, WAIT);
+    let said = (&finished[0]["outcome"]["is"], &finished[0]["probed"]);
+    assert_eq!(said, (&json!(outcome), &json!(true)), "{}", daemon.story(id));
+    assert_eq!(of_kind(&daemon.journal(id), "call_intended").len(), 1, "{}", daemon.story(id));
+}
+
 /// A container that ends as soon as it is asked to, on a stage of its own.
 struct Engine {
     stage: Stage,
