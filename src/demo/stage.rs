@@ -134,7 +134,7 @@ impl Stage {
 }
 
 /// The shipped operations with short soaks, so that a fault takes seconds.
-fn quick_operations() -> String {
+pub fn quick_operations() -> String {
     static SOAKS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\bsoak: [0-9]+[a-z]+").ok());
     // The pattern is a constant, and a test sees it work.
     let soaks = SOAKS.as_ref();

@@ -233,9 +233,10 @@ impl Daemon {
         )
     }
 
-    /// Runs one reading operation by hand and returns its result.
+    /// Runs one reading operation by hand and returns its result; what looks at all services has none as its target.
     pub fn read(&self, environment: &str, operation: &str, service: &str) -> Value {
-        let body = json!({"environment": environment, "target": service, "arguments": {}});
+        let target = (!service.is_empty()).then_some(service);
+        let body = json!({"environment": environment, "target": target, "arguments": {}});
         let answer = self.http.post(&format!("/api/v1/operations/{operation}"), &body).expect("an answer").ok();
         let id = answer["incident"].as_str().expect("an incident").to_owned();
         let end = self.wait_for(&id, "closed", Duration::from_secs(60), |incident| incident["state"] == "closed");

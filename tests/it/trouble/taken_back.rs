@@ -2,15 +2,13 @@
 
 use super::{Engine, WAIT, asked_with, of_kind, until};
 use crate::support::daemon::{Daemon, Settings};
-use crate::support::source;
 use crate::support::stage::docker_ok;
 use serde_json::json;
 use std::time::Duration;
 
 /// The shipped catalogue, less patient.
 fn hasty() -> String {
-    let text = std::fs::read_to_string(source::root().join("config/operations.yml")).expect("the catalogue");
-    text.replace("soak: 60s", "soak: 2s").replace("within: 3m", "within: 8s")
+    oncalld::demo::stage::quick_operations().replace("within: 3m", "within: 8s")
 }
 
 #[test]
