@@ -98,11 +98,6 @@ impl Inventory {
         }
     }
 
-    /// Services that need `name`, directly.
-    pub fn dependents<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Service> {
-        self.services.values().filter(move |service| service.depends_on.iter().any(|needed| needed == name))
-    }
-
     /// Names nearest to `name`, for "did you mean".
     pub fn near(&self, name: &str) -> Vec<&str> {
         nearest(name, self.services.keys().map(String::as_str))

@@ -52,13 +52,6 @@ pub enum Refused {
     },
 }
 
-impl Refused {
-    /// Whether an approval of the action is void with this, so that people must be asked anew, if at all.
-    pub fn voids_approval(&self) -> bool {
-        matches!(self, Self::Drifted(_) | Self::Precondition(_))
-    }
-}
-
 /// Clears one call of a binding, or its undo if that is the request's purpose. Consumes nothing itself: the caller makes
 /// the intent durable, which uses up the approval, before it hands the clearance to an executor.
 ///
