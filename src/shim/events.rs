@@ -1,5 +1,6 @@
 //! Life-cycle events of an instance: one line of JSON each, only ever appended to.
 
+use super::rotated;
 use crate::domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -7,7 +8,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// A file of this size is put aside as `events.jsonl.1`, and the one before it is forgotten: some 10,000 events.
@@ -46,7 +47,7 @@ pub fn append(path: &Path, event: &LifeEvent) -> io::Result<()> {
     line.push(b'\n');
     file.write_all(&line)?;
     if file.metadata()?.len() > LIMIT {
-        fs::rename(path, put_aside(path))?;
+        fs::rename(path, rotated(path))?;
     }
     Ok(())
 }
@@ -57,7 +58,7 @@ pub fn append(path: &Path, event: &LifeEvent) -> io::Result<()> {
 /// The file cannot be read.
 pub fn read(path: &Path, limit: usize) -> io::Result<Vec<LifeEvent>> {
     let mut events = Vec::new();
-    for path in [put_aside(path), path.to_owned()] {
+    for path in [rotated(path), path.to_owned()] {
         let text = match File::open(&path) {
             Ok(file) => tail(file)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -74,12 +75,6 @@ fn tail(mut file: File) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(2 * LIMIT).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn put_aside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".1");
-    name.into()
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ impl Pump {
     }
 }
 
-/// Where a log goes that is full.
+/// Where a file goes that is full.
 pub fn rotated(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".1");

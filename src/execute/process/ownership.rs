@@ -4,7 +4,6 @@ use super::{
     act::acted,
     clear::{absolute, open_without_links},
     events::values,
-    resources::users,
     service::{Managed, blocking},
 };
 use crate::{domain::Values, execute::ExecuteError};
@@ -39,7 +38,7 @@ pub(super) async fn set_ownership(
 ) -> Result<Values, ExecuteError> {
     let owner_text = owner.to_owned();
     let changed = at_declared(call, managed, path, move |path| {
-        let owner = parse(&owner_text, &users(), &groups())?;
+        let owner = parse(&owner_text, &users(), &names("/etc/group"))?;
         Ok((owner, change(path, owner)?))
     });
     let (owner, (before, now)) = changed.await?;
@@ -85,8 +84,14 @@ fn parse(text: &str, users: &BTreeMap<u32, String>, groups: &BTreeMap<u32, Strin
     Ok(owner)
 }
 
-fn groups() -> BTreeMap<u32, String> {
-    let text = fs::read_to_string("/etc/group").unwrap_or_default();
+/// Names of users by number, as far as `/etc/passwd` knows them.
+pub(super) fn users() -> BTreeMap<u32, String> {
+    names("/etc/passwd")
+}
+
+/// The names in a file of users or groups: the first field, by the third.
+fn names(path: &str) -> BTreeMap<u32, String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
     text.lines()
         .filter_map(|line| {
             let mut fields = line.split(':');

@@ -2,6 +2,7 @@
 
 use super::{
     events::values,
+    ownership::users,
     service::{Managed, blocking},
     snapshot::Snapshot,
 };
@@ -13,7 +14,6 @@ use crate::{
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    fs,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -120,16 +120,4 @@ fn listed(stat: &proc::Stat, users: &BTreeMap<u32, String>) -> Value {
         "memory": stat.resident,
         "command": clean_text(&proc::command_line(stat), 300),
     })
-}
-
-/// Names of users by number, as far as `/etc/passwd` knows them.
-pub(super) fn users() -> BTreeMap<u32, String> {
-    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    text.lines()
-        .filter_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            Some((fields.nth(1)?.parse().ok()?, name.to_owned()))
-        })
-        .collect()
 }
