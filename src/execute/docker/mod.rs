@@ -39,6 +39,7 @@ mod resources;
 mod scale;
 mod snapshot;
 mod status;
+mod swap;
 mod typed;
 mod watch;
 
