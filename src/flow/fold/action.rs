@@ -7,6 +7,20 @@ use crate::domain::{
 };
 
 pub(super) fn apply(incident: &mut Incident, event: &Event) {
+    match &event.body {
+        EventBody::StepPrepared { .. } | EventBody::PrepareFailed { .. } | EventBody::GateDecided { .. } => {
+            made_ready(incident, event);
+        }
+        EventBody::CallIntended { .. } | EventBody::CallFinished { .. } => sent(incident, event),
+        EventBody::VerifyFinished { .. } | EventBody::UndoRequested { .. } | EventBody::UndoFinished { .. } => {
+            checked(incident, event);
+        }
+        _ => {}
+    }
+}
+
+/// Before anything is sent.
+fn made_ready(incident: &mut Incident, event: &Event) {
     let at = event.at;
     match &event.body {
         EventBody::StepPrepared { step, binding, risk, before, diff } => {
@@ -30,6 +44,14 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
         EventBody::GateDecided { step, decision, rule, reason } => with_action(incident, step, |action| {
             action.gate = Some(GateRecord { decision: *decision, rule: rule.clone(), reason: reason.clone() });
         }),
+        _ => {}
+    }
+}
+
+/// What was sent, and what came of it.
+fn sent(incident: &mut Incident, event: &Event) {
+    let at = event.at;
+    match &event.body {
         EventBody::CallIntended { step, index, undo, process, approval, before, .. } => {
             if let Some(approval) = approval {
                 approval::set(incident, approval, ApprovalState::Consumed);
@@ -63,6 +85,14 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                 }
             }
         }
+        _ => {}
+    }
+}
+
+/// Whether it helped, and what follows where it did not.
+fn checked(incident: &mut Incident, event: &Event) {
+    let at = event.at;
+    match &event.body {
         EventBody::VerifyFinished { step, held, independent, detail, criterion, evidence } => {
             with_step(incident, step, |record| {
                 if evidence.is_some() {
