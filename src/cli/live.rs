@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 /// Steps remembered for naming what later events only cite; at 200 bytes a step this stays under 1 MiB.
 const STEP_LIMIT: usize = 4096;
 
+/// Said of what did not work and may the next time.
+const AGAIN: &str = "; will be tried again";
+
 /// Turns a stream of events into lines. It remembers the plans that it saw, since later events name steps by id only.
 #[derive(Debug)]
 pub struct Feed {
@@ -102,8 +105,8 @@ impl Feed {
                     line("alert", tone, format!("{} {word}  from {}", one_line(alert.name()), one_line(sender)))
                 })
                 .collect(),
-            EventBody::StepFinished { step, outcome, milliseconds, .. } => {
-                vec![self.step_finished(step, outcome, *milliseconds)]
+            EventBody::StepFinished { step, attempt, outcome, milliseconds } => {
+                vec![self.step_finished(step, *attempt, outcome, *milliseconds)]
             }
             EventBody::FindingMade { finding } => vec![match &finding.cause {
                 Some(cause) => line(
@@ -177,8 +180,9 @@ impl Feed {
             EventBody::StepPrepared { step, diff, .. } if !diff.is_empty() => {
                 line("change", Tone::Strong, format!("{}: {}", self.what(step), one_line(&diff.join(", "))))
             }
-            EventBody::PrepareFailed { step, error, .. } => {
-                line("prepare", Tone::Bad, format!("{} … failed  {}", self.what(step), one_line(error)))
+            EventBody::PrepareFailed { step, error, transient } => {
+                let again = if *transient { AGAIN } else { "" };
+                line("prepare", Tone::Bad, format!("{} … failed  {}{again}", self.what(step), one_line(error)))
             }
             EventBody::GateDecided { step, decision, rule, reason } => {
                 let tone = match decision {
@@ -210,7 +214,10 @@ impl Feed {
             EventBody::CallFinished { step, outcome, probed, .. } => {
                 let (tone, text) = match outcome {
                     CallOutcome::Done { .. } => (Tone::Good, "done".to_owned()),
-                    CallOutcome::NotDone { error, .. } => (Tone::Bad, format!("not done: {}", one_line(error))),
+                    CallOutcome::NotDone { error, transient } => {
+                        let again = if *transient && !probed { AGAIN } else { "" };
+                        (Tone::Bad, format!("not done: {}{again}", one_line(error)))
+                    }
                     CallOutcome::Unknown { error } => (Tone::Bad, format!("nobody can tell: {}", one_line(error))),
                 };
                 let how = if *probed { " (found out after a restart)" } else { "" };
@@ -239,7 +246,7 @@ impl Feed {
         })
     }
 
-    fn step_finished(&self, step: &StepId, outcome: &StepOutcome, milliseconds: u64) -> Line {
+    fn step_finished(&self, step: &StepId, attempt: u32, outcome: &StepOutcome, milliseconds: u64) -> Line {
         let what = self.what(step);
         match outcome {
             StepOutcome::Succeeded { evidence } => {
@@ -251,9 +258,12 @@ impl Feed {
                 };
                 line(self.phase(step), Tone::Good, format!("{what} … ok{slow}  {}", one_line(&facts)))
             }
-            StepOutcome::Failed { error, transient } => {
-                let again = if *transient { "; will be tried again" } else { "" };
-                line(self.phase(step), Tone::Bad, format!("{what} … failed  {}{again}", one_line(error)))
+            StepOutcome::Failed { error, transient: true } => {
+                let text = format!("{what} … failed at attempt {attempt}  {}{AGAIN}", one_line(error));
+                line(self.phase(step), Tone::Bad, text)
+            }
+            StepOutcome::Failed { error, transient: false } => {
+                line(self.phase(step), Tone::Bad, format!("{what} … failed  {}", one_line(error)))
             }
             StepOutcome::Skipped { reason } => {
                 line(self.phase(step), Tone::Faint, format!("{what} … skipped  {}", one_line(reason)))

@@ -8,7 +8,9 @@ use super::{
     print, print_json,
     style::{Style, Tone, one_line},
 };
-use crate::domain::{Action, AlertStatus, ApprovalState, CallOutcome, Incident, PhaseName, StepRecord, StepStatus};
+use crate::domain::{
+    Action, AlertStatus, ApprovalState, CallOutcome, Incident, PhaseName, Retry, StepRecord, StepStatus,
+};
 use std::process::ExitCode;
 
 /// Which incident.
@@ -94,6 +96,12 @@ fn head(incident: &Incident, style: &Style) -> Vec<String> {
     lines.extend(
         notes.iter().filter_map(|(what, text)| text.as_ref().map(|text| format!("{what}: {}", one_line(text)))),
     );
+    lines.extend(incident.retrying.iter().map(|retry| {
+        let Retry { what, attempts, most, next_at, error, .. } = retry;
+        let word = style.paint(Tone::Warning, "retrying");
+        let next = style.time(*next_at);
+        format!("{word} {}  {attempts} of {most} tries, next at {next}: {}", one_line(what), one_line(error))
+    }));
     if let Some(other) = &incident.waiting_on {
         lines.push(format!("waits for {other}"));
     }

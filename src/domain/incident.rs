@@ -2,7 +2,7 @@
 
 use super::{
     Alert, Approval, ApprovalId, Binding, CallOutcome, Cause, Digest, Evidence, Finding, GateDecision, IncidentId,
-    Left, PhaseName, Plan, Risk, Step, Timestamp, Trigger, UndoReason, Values, Verdict,
+    Left, PhaseName, Plan, Risk, Step, StepId, Timestamp, Trigger, UndoReason, Values, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -22,7 +22,7 @@ pub enum IncidentState {
     Waiting,
     /// People are asked.
     AwaitingApproval,
-    /// Native calls are being sent.
+    /// Native calls are being sent, or are about to be tried again.
     Remediating,
     /// The effect is being checked.
     Validating,
@@ -101,6 +101,9 @@ pub struct Incident {
     pub finished_phases: Vec<PhaseName>,
     /// Steps of all plan revisions, in order.
     pub steps: Vec<StepRecord>,
+    /// What did not work and is tried again by itself.
+    #[serde(default)]
+    pub retrying: Vec<Retry>,
     /// Claims.
     pub findings: Vec<Finding>,
     /// The cause with the highest confidence.
@@ -182,6 +185,24 @@ pub struct StepRecord {
     pub error: Option<String>,
     /// What a mutating step did.
     pub action: Option<Action>,
+}
+
+/// A step, or a call of it, that is tried again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Retry {
+    /// The step.
+    pub step: StepId,
+    /// Its operation and target.
+    pub what: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How often it is tried at most.
+    pub most: u32,
+    /// When it is tried next, at the earliest.
+    #[schema(value_type = String, format = DateTime)]
+    pub next_at: Timestamp,
+    /// What was in the way.
+    pub error: String,
 }
 
 /// Where a step stands.

@@ -33,8 +33,8 @@ pub use evidence::{Cause, Evidence, Finding, Verdict};
 pub use exit::ExitReason;
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
 pub use incident::{
-    Action, CallRecord, Comment, GateRecord, Incident, IncidentState, ManualRemedy, Recheck, StepRecord, StepStatus,
-    UndoWanted, Unsent, Untold, VerifyRecord,
+    Action, CallRecord, Comment, GateRecord, Incident, IncidentState, ManualRemedy, Recheck, Retry, StepRecord,
+    StepStatus, UndoWanted, Unsent, Untold, VerifyRecord,
 };
 pub use inventory::{EnvironmentKind, Instance, Inventories, Inventory, Service, nearest};
 pub use message::Message;

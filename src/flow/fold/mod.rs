@@ -55,6 +55,7 @@ pub fn opened(event: &Event) -> Option<Incident> {
         diagnosed_since: 1,
         finished_phases: Vec::new(),
         steps: Vec::new(),
+        retrying: Vec::new(),
         findings: Vec::new(),
         cause: None,
         manual: Vec::new(),
@@ -147,6 +148,7 @@ pub fn apply(incident: &mut Incident, event: &Event) {
     incident.seq = event.seq;
     incident.updated_at = at;
     incident.state = state::state_of(incident);
+    incident.retrying = state::retrying(incident);
 }
 
 /// Whoever had the wheel may have changed things: what was seen before does not count.

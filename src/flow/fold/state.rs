@@ -1,6 +1,7 @@
 //! What an incident is doing.
 
-use crate::domain::{ApprovalState, Incident, IncidentState, PhaseName, StepRecord, StepRole};
+use crate::domain::{ApprovalState, Incident, IncidentState, PhaseName, Retry, StepRecord, StepRole, StepStatus};
+use crate::flow::{MAX_ATTEMPTS, backoff};
 
 /// What the incident is doing, for people: derived, never stored on its own.
 pub(super) fn state_of(incident: &Incident) -> IncidentState {
@@ -26,7 +27,35 @@ pub(super) fn state_of(incident: &Incident) -> IncidentState {
     if incident.waiting_on.is_some() && incident.steps.iter().all(settled) {
         return IncidentState::Waiting;
     }
+    let begins_again =
+        |record: &StepRecord| record.status == StepStatus::Retrying && matches!(record.step.role, StepRole::Remedy(_));
+    if incident.steps.iter().any(begins_again) {
+        return IncidentState::Remediating;
+    }
     IncidentState::Diagnosing
+}
+
+/// What is tried again, and when. Nothing is while a person has the wheel, or the environment is away.
+pub(super) fn retrying(incident: &Incident) -> Vec<Retry> {
+    if incident.closed_at.is_some() || incident.taken_over_by.is_some() || incident.lost.is_some() {
+        return Vec::new();
+    }
+    incident.steps.iter().filter_map(retry).collect()
+}
+
+fn retry(record: &StepRecord) -> Option<Retry> {
+    let unsent = record.action.as_ref().and_then(|action| action.unsent.as_ref());
+    let (attempts, at, error) = match unsent.filter(|_| !record.status.is_final()) {
+        Some(unsent) => (unsent.attempts, unsent.at, unsent.error.clone()),
+        None if record.status == StepStatus::Retrying => {
+            (record.attempt, record.finished_at?, record.error.clone().unwrap_or_default())
+        }
+        None => return None,
+    };
+    let what = format!("{} {}", record.step.operation, record.step.target).trim().to_owned();
+    let next_at = at + backoff(attempts).as_chrono();
+    let step = record.step.id.clone();
+    (attempts < MAX_ATTEMPTS).then_some(Retry { step, what, attempts, most: MAX_ATTEMPTS, next_at, error })
 }
 
 fn action_state(record: &StepRecord) -> Option<IncidentState> {

@@ -3,8 +3,8 @@
 use super::trouble::{count, not_sent, settle_through_pauses};
 use super::undo::{harmful, undone};
 use super::{target::killed, world::World};
-use crate::domain::{CallOutcome, Decision, IncidentState, Verdict};
-use crate::flow::MAX_ATTEMPTS;
+use crate::domain::{CallOutcome, Decision, EventBody, IncidentState, StepOutcome, TimeSpan, Verdict};
+use crate::flow::{Effect, MAX_ATTEMPTS, Next};
 use serde_json::json;
 
 /// A remedy of two calls that is approved; the second is tried in vain so often.
@@ -97,4 +97,51 @@ fn what_is_half_done_waits_for_its_environment() {
     world.endings.clear();
     settle_through_pauses(&mut world);
     assert_eq!(world.incident.verdict, Some(Verdict::Resolved));
+}
+
+#[test]
+fn what_is_tried_again_is_shown_with_when_and_how_often() {
+    let mut world = killed();
+    world.settle();
+    world.outcomes = vec![not_sent(); 50];
+    world.decide(Decision::Approve);
+    world.settle();
+    let shown = |world: &World| {
+        let [retry] = world.incident.retrying.as_slice() else { panic!("{:?}", world.incident.retrying) };
+        let Next::Wait { wakes_at, .. } = world.next() else { panic!("settled") };
+        assert_eq!(Some(retry.next_at), wakes_at, "it is true");
+        assert_eq!(world.incident.state, IncidentState::Remediating);
+        (retry.what.clone(), retry.attempts, retry.most, retry.error.clone())
+    };
+    let told = |attempts| ("start_service api".to_owned(), attempts, MAX_ATTEMPTS, "connection refused".to_owned());
+    assert_eq!(shown(&world), told(1));
+    world.now = world.incident.retrying[0].next_at;
+    world.settle();
+    assert_eq!(shown(&world), told(2));
+    settle_through_pauses(&mut world);
+    assert_eq!(world.incident.retrying, [], "it was given up");
+
+    let mut world = second_in_vain(killed(), 1);
+    world.settle();
+    assert_eq!(shown(&world), told(1));
+    settle_through_pauses(&mut world);
+    assert_eq!(world.incident.retrying, [], "it was done");
+}
+
+#[test]
+fn a_reading_step_that_is_tried_again_is_shown() {
+    let mut world = killed();
+    while world.incident.retrying.is_empty() {
+        match world.next() {
+            Next::Append(events) => world.append(events),
+            Next::Wait { effects, .. } => {
+                let Effect::RunStep { step, attempt } = effects[0].clone() else { panic!("{effects:?}") };
+                let outcome = StepOutcome::Failed { error: "no answer".into(), transient: true };
+                world.append(vec![EventBody::StepFinished { step, attempt, outcome, milliseconds: 1 }]);
+            }
+        }
+    }
+    let retry = &world.incident.retrying[0];
+    assert_eq!((retry.attempts, retry.next_at), (1, world.now + TimeSpan::from_secs(2).as_chrono()));
+    assert_eq!(world.incident.state, IncidentState::Diagnosing);
 }

@@ -101,8 +101,8 @@ export class IncidentView {
 }
 
 /** What the head shows, so that it is built anew only if that changes. */
-function summary({ id, state, verdict, verdict_reason, cause, escalated, taken_over_by, waiting_on, alerts, read_only, closed_at }) {
-  return { id, state, verdict, verdict_reason, cause, escalated, taken_over_by, waiting_on, alerts, read_only, closed_at };
+function summary({ id, state, verdict, verdict_reason, cause, escalated, taken_over_by, waiting_on, alerts, read_only, closed_at, retrying }) {
+  return { id, state, verdict, verdict_reason, cause, escalated, taken_over_by, waiting_on, alerts, read_only, closed_at, retrying };
 }
 
 function header(incident) {
@@ -125,6 +125,8 @@ function header(incident) {
       incident.cause?.prevention && ["Prevention", incident.cause.prevention],
       incident.escalated && ["Escalated", el("span", { class: "bad" }, incident.escalated)],
       incident.taken_over_by && ["Taken over by", incident.taken_over_by],
+      ...incident.retrying.map((retry) => ["Tried again", el("span", { class: "warning" },
+        `${retry.what}: ${retry.attempts} of ${retry.most} tries, next `, when(retry.next_at), `: ${retry.error}`)]),
       incident.waiting_on && ["Waits for", link(incident.waiting_on)],
       incident.follows && ["Follows", link(incident.follows)],
       incident.read_only && ["Only reads", incident.read_only],

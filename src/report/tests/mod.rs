@@ -133,6 +133,7 @@ pub fn diagnosed() -> Incident {
         plan: None,
         finished_phases: PhaseName::ALL.to_vec(),
         steps: vec![status_record, logs_record],
+        retrying: Vec::new(),
         findings: vec![finding],
         cause: Some(cause()),
         manual: vec![],
