@@ -35,6 +35,8 @@ struct State {
 pub enum Trap {
     /// It is passed on, the connection breaks, and no other one can be made.
     CutAfter,
+    /// It is passed on and answered, and nobody can connect any more; what is connected goes on.
+    CloseDoorAfter,
     /// It is passed on, and its answer never comes.
     SwallowAnswer,
     /// It is not passed on, and no answer ever comes.
@@ -115,14 +117,16 @@ impl State {
         if trap != Some(Trap::SwallowRequest) {
             self.sent.push(line);
         }
-        if trap == Some(Trap::CutAfter) {
+        if matches!(trap, Some(Trap::CutAfter | Trap::CloseDoorAfter)) {
             let _ = std::fs::remove_file(socket);
+        }
+        if trap == Some(Trap::CutAfter) {
             // Only the near ends: the engine has the request, and must not see that nobody waits for its answer.
             for [near, _] in self.open.values() {
                 let _ = near.shutdown(Shutdown::Both);
             }
         }
-        (trap != Some(Trap::SwallowRequest), trap.is_none())
+        (trap != Some(Trap::SwallowRequest), matches!(trap, None | Some(Trap::CloseDoorAfter)))
     }
 }
 

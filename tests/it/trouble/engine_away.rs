@@ -120,3 +120,36 @@ fn what_could_not_be_sent_is_tried_again_under_the_approval_that_it_had() {
     assert_eq!((engine.did("restart"), engine.link.sent("/restart")), (1, 1), "{}", daemon.story(&id));
     assert_eq!(daemon.incident(&id)["approvals"][0]["state"], "consumed");
 }
+
+#[test]
+fn a_second_call_that_could_not_be_sent_is_tried_again_and_the_first_is_not_repeated() {
+    let Some(engine) = Engine::open() else { return };
+    let service = engine.stage.unique("web");
+    let labels = [("project", engine.stage.unique("shop")), ("service", service.clone())]
+        .map(|(name, value)| format!("com.docker.compose.{name}={value}"));
+    for name in ["web-1", "web-2"] {
+        let options = ["--label", labels[0].as_str(), "--label", labels[1].as_str()];
+        let said = engine.stage.run(name, &options, &["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"]);
+        assert!(said.ok, "{}", said.err);
+    }
+    let daemon = engine.daemon();
+    let (id, approval) = asked_with(&daemon, "restart_service", &service, &quick());
+    engine.link.trap("/restart", Trap::CloseDoorAfter);
+    daemon.approve(&approval);
+    // Where nothing is connected any more by which the target could be read, it is not even tried.
+    daemon.wait_for(&id, "a second call that is not sent", WAIT, |_| {
+        let journal = daemon.journal(&id);
+        of_kind(&journal, "call_finished").len() >= 2 || !of_kind(&journal, "environment_lost").is_empty()
+    });
+    let finished = of_kind(&daemon.journal(&id), "call_finished");
+    let outcome = |event: &Value| (event["index"].clone(), event["outcome"]["is"].clone());
+    assert_eq!(outcome(&finished[0]), (json!(0), json!("done")), "{}", daemon.story(&id));
+    let unsent = |event: &Value| outcome(event) == (json!(1), json!("not_done"));
+    assert!(finished[1..].iter().all(unsent), "{}", daemon.story(&id));
+    engine.link.mend();
+    let second = |event: &Value| outcome(event) == (json!(1), json!("done"));
+    daemon.wait_for(&id, "done", WAIT, |_| of_kind(&daemon.journal(&id), "call_finished").iter().any(second));
+    assert_eq!(engine.link.sent("/restart"), 2, "each once: {}", daemon.story(&id));
+    assert_eq!(of_kind(&daemon.journal(&id), "undo_requested").len(), 0, "{}", daemon.story(&id));
+    assert_eq!(daemon.incident(&id)["approvals"].as_array().map(Vec::len), Some(1), "nobody is asked twice");
+}
