@@ -367,6 +367,8 @@ fn what_a_sender_is_asked_with_is_a_secret() {
 
 #[test]
 fn a_level_that_is_none_is_a_mistake() {
-    let told = problems([("config/platform.yml", "telemetry: {level: \"oncalld=loud\"}\n")]);
-    assert!(told.contains("config/platform.yml:1") && told.contains("'oncalld=loud' is no level"), "{told}");
+    for level in ["oncalld=loud", "warning", "oncalld=debug,verbose"] {
+        let told = problems([("config/platform.yml", &format!("telemetry: {{level: \"{level}\"}}\n"))]);
+        assert!(told.contains("config/platform.yml:1") && told.contains(&format!("'{level}' is no level")), "{told}");
+    }
 }

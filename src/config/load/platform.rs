@@ -9,7 +9,7 @@ use crate::config::{
 use crate::document::{Decode as _, Fields, Node, Reports, choices};
 use crate::domain::{Digest, SenderKind};
 use std::{net::SocketAddr, path::PathBuf};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 choices! { Role: "viewer" => Role::Viewer, "responder" => Role::Responder, "approver" => Role::Approver, "admin" => Role::Admin }
 choices! { LogFormat: "human" => LogFormat::Human, "json" => LogFormat::Json }
@@ -288,13 +288,23 @@ fn telemetry(node: &Node, reports: &Reports) -> Option<Telemetry> {
     let fields = Fields::of(node, reports)?;
     let (log, level) = (fields.required("log"), fields.required::<String>("level"));
     if let (Some(level), Some(node)) = (&level, fields.raw("level"))
-        && let Err(error) = EnvFilter::try_new(level)
+        && let Some(problem) = no_level(level)
     {
         let fix = "write error, warn, info, debug or trace, or a filter such as oncalld=debug,info";
-        reports.at(node, format!("'{level}' is no level: {error}"), fix);
+        reports.at(node, format!("'{level}' is no level: {problem}"), fix);
     }
     fields.finish();
     Some(Telemetry { log: log?, level: level? })
+}
+
+/// What is wrong with a filter. A bare word that is no level would be taken for a module, and all others be silent.
+fn no_level(level: &str) -> Option<String> {
+    if let Err(error) = EnvFilter::try_new(level) {
+        return Some(error.to_string());
+    }
+    let mut words = level.split(',').map(str::trim).filter(|part| !part.contains(['=', '[']));
+    let odd = words.find(|word| word.parse::<LevelFilter>().is_err())?;
+    Some(format!("there is none of the name '{odd}'"))
 }
 
 fn retention(node: &Node, reports: &Reports) -> Option<Retention> {

@@ -24,6 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The write-ahead log shrinks to this after a burst; it stays near four MiB otherwise.
 const LOG_LIMIT: &str = "67108864";
 
+/// Companion files that hold what the file itself does not have yet, or has to get back.
+const LOGS: [&str; 2] = ["-wal", "-journal"];
+
+/// Links that are followed to a file, as the kernel does: https://man7.org/linux/man-pages/man7/path_resolution.7.html
+const LINKS: usize = 40;
+
 /// How the files are opened for writing.
 pub(super) fn writable(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -67,15 +73,14 @@ pub(super) async fn open_pool(path: &Path, schema: &'static str) -> Result<Sqlit
 /// Makes a file that is not there yet: beside its place, then moved there. A crash leaves the whole of it or nothing, and
 /// the disk is waited for twice instead of the ten times that SQLite takes to make one in place.
 async fn make(path: &Path, schema: &'static str) -> Result<(), JournalError> {
-    if begun_already(path).await? {
-        return Ok(());
-    }
-    let new = with_suffix(path, ".new");
-    let (begun, done) = (new.clone(), (new.clone(), path.to_owned()));
+    let file = path.to_owned();
+    let Some(place) = on_disk(path, move || place_for(&file)).await? else { return Ok(()) };
+    let new = with_suffix(&place, ".new");
+    let begun = new.clone();
     on_disk(path, move || begin(&begun)).await?;
     // Not yet in its place, so nothing needs to be durable before its end.
     let options = SqliteConnectOptions::new()
-        .filename(&new)
+        .filename(new.clone())
         .journal_mode(SqliteJournalMode::Memory)
         .synchronous(SqliteSynchronous::Off);
     let mut connection =
@@ -86,7 +91,7 @@ async fn make(path: &Path, schema: &'static str) -> Result<(), JournalError> {
     migrate(&mut connection, path, schema).await?;
     set(&mut connection, path, "PRAGMA journal_mode = WAL").await?;
     connection.close().await.map_err(|error| unavailable(path, &error))?;
-    on_disk(path, move || put_in_place(&done.0, &done.1)).await
+    on_disk(path, move || put_in_place(&new, &place)).await
 }
 
 async fn set(connection: &mut SqliteConnection, path: &Path, pragma: &'static str) -> Result<(), JournalError> {
@@ -94,21 +99,36 @@ async fn set(connection: &mut SqliteConnection, path: &Path, pragma: &'static st
     done.map(drop).map_err(|error| unavailable(path, &error))
 }
 
-/// Whether there is something in the file, which must be one that can be written.
-async fn begun_already(path: &Path) -> Result<bool, JournalError> {
-    let file = path.to_owned();
-    let open = move || match OpenOptions::new().append(true).open(file).and_then(|file| file.metadata()) {
-        Ok(file) => Ok(file.len() > 0),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    };
-    on_disk(path, open).await
+/// Where the file is to be made, behind all links; none if there is something in it, which must then be writable.
+fn place_for(path: &Path) -> io::Result<Option<PathBuf>> {
+    match OpenOptions::new().append(true).open(path).and_then(|file| file.metadata()) {
+        Ok(file) if file.len() > 0 => return Ok(None),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut place = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(target) = fs::read_link(&place) else { break };
+        place.pop();
+        place.push(target); // which replaces all before if it is absolute
+    }
+    // SQLite would write what such a log holds into whatever file it finds beside it.
+    for log in LOGS.map(|suffix| with_suffix(&place, suffix)) {
+        if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            let problem = format!(
+                "it is empty or gone, but {} holds a part of it: put the file back, or move both away",
+                log.display()
+            );
+            return Err(io::Error::other(problem));
+        }
+    }
+    Ok(Some(place))
 }
 
 /// An empty file for its owner only, who alone is to see what was found out about incidents; SQLite gives the companion
 /// files the same mode. What a crash left there goes.
 fn begin(new: &Path) -> io::Result<()> {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
+    for suffix in ["", "-shm"].into_iter().chain(LOGS) {
         match fs::remove_file(with_suffix(new, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -59,14 +59,43 @@ async fn a_journal_that_was_half_made_is_made_anew() {
     }
 }
 
-/// Where somebody made the file, as `touch` does, it is taken as it is.
+/// As somebody leaves it who used `touch`, or a link to another disk.
 #[tokio::test]
-async fn an_empty_file_becomes_a_journal() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("journal.db"), "").unwrap();
-    let opened = open_in(folder).await;
+async fn an_empty_file_becomes_a_journal_and_so_does_what_a_link_leads_to() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    for made in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let target = elsewhere.path().join(format!("made-{made}.db"));
+        std::os::unix::fs::symlink(&target, folder.path().join("journal.db")).unwrap();
+        if made {
+            fs::write(&target, "").unwrap();
+        }
+        fs::write(folder.path().join("journal.db.blobs"), "").unwrap();
+        let opened = open_in(folder).await;
+        opened.journal.append(fact("a", &["one"])).await.unwrap();
+        assert_eq!(opened.journal.verify().await.unwrap().events, 1);
+        assert!(fs::metadata(&target).unwrap().len() > 0 && opened.path().is_symlink());
+    }
+}
+
+/// Whoever moves a journal away and leaves its log would get the log's events into the next one, or a broken file.
+#[tokio::test]
+async fn the_log_of_another_journal_is_not_taken_over() {
+    let opened = opened().await;
     opened.journal.append(fact("a", &["one"])).await.unwrap();
-    assert_eq!(opened.journal.verify().await.unwrap().events, 1);
+    let image = opened.crash();
+    let path = image.path().join("journal.db");
+    fs::rename(&path, image.path().join("moved.db")).unwrap();
+    for left in [None, Some("")] {
+        if let Some(text) = left {
+            fs::write(&path, text).unwrap();
+        }
+        let error = SqliteJournal::build(&path).await.map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("journal.db-wal holds a part of it"), "{error}");
+    }
+    fs::rename(image.path().join("journal.db-wal"), image.path().join("moved.db-wal")).unwrap();
+    let opened = open_in(image).await;
+    assert_eq!(opened.journal.verify().await.unwrap().events, 0);
 }
 
 fn id(text: &str) -> IncidentId {
