@@ -145,8 +145,11 @@ fn unchanged(request: &GateRequest<'_>, clearing: &Clearing<'_>, call: &ActCall)
             Some(left) => changes_since(left, binding, now),
             None => bystander_changes(binding, clearing, call),
         },
-        // Once the first call of an undo is out, the target is neither as before nor as left.
-        Purpose::Undo { .. } if !clearing.undo_calls.is_empty() => Vec::new(),
+        // Once the first call of an undo is out, the target is neither as before nor as the action left it: it must be as
+        // the undo has left it so far, if that could be read then.
+        Purpose::Undo { .. } if !clearing.undo_calls.is_empty() => {
+            left_by(clearing.undo_calls).map_or_else(Vec::new, |left| changes_since(left, binding, now))
+        }
         Purpose::Undo { automatic: true } => match left_by(clearing.calls) {
             Some(left) => changes_since(left, binding, now),
             None => vec!["nobody knows how the action left it".into()],

@@ -86,6 +86,24 @@ fn what_can_never_be_taken_back_is_told_to_people() {
 }
 
 #[test]
+fn what_somebody_changed_between_two_calls_of_an_undo_is_not_overwritten() {
+    let mut world = harmful();
+    world.calls = 2;
+    // Forth, forth, back, and not yet back.
+    world.endings.insert(3, not_sent());
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    assert_eq!((world.sent.len(), undone(&world)), (4, None), "{:?}", world.sent);
+    world.facts.get_mut("get_status").unwrap()["memory_limit"] = json!(256);
+    settle_through_pauses(&mut world);
+    assert_eq!(world.sent.len(), 4, "{:?}", world.sent);
+    assert_eq!((undone(&world), world.incident.state), (Some(false), IncidentState::Escalated));
+    let why = world.incident.escalated.as_deref().unwrap();
+    assert!(why.contains("memory_limit was 16 and is 256"), "{why}");
+}
+
+#[test]
 fn what_is_half_done_waits_for_its_environment() {
     let mut world = second_in_vain(killed(), 50);
     world.settle();

@@ -188,6 +188,24 @@ fn an_undo_that_a_person_decided_on_is_held_back_by_what_changed_since() {
 }
 
 #[test]
+fn the_rest_of_an_undo_is_held_back_by_what_changed_since_its_last_call() {
+    for automatic in [true, false] {
+        let mut case = to_undo();
+        case.purpose = Purpose::Undo { automatic };
+        if !automatic {
+            case.approval().digest = undo_digest(&case.binding, case.undo_seen.as_ref());
+        }
+        case.index = 0;
+        case.status.insert("memory_limit".into(), json!(24 << 20)); // the first call of the undo did this
+        let left = Left { status: case.status.clone(), identity: case.identity.clone() };
+        case.undo_calls = vec![record(1, Some(CallOutcome::Done { result: Values::new() }), Some(left))];
+        assert!(case.clear().is_ok(), "only our own change");
+        case.status.insert("memory_limit".into(), json!(256 << 20));
+        assert!(drifts(&case), "someone has changed it meanwhile");
+    }
+}
+
+#[test]
 fn a_call_that_was_refused_left_nothing() {
     let mut case = to_undo();
     case.calls[1] = record(1, Some(CallOutcome::NotDone { error: "refused".into(), transient: false }), None);
