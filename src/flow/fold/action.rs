@@ -76,7 +76,12 @@ fn sent(incident: &mut Incident, event: &Event) {
         EventBody::CallFinished { step, index, undo, outcome, probed, .. } => {
             let first = !undo && *index == 0;
             match outcome.unsent().filter(|_| !probed) {
-                Some(error) if !first => with_action(incident, step, |action| unsent(action, *index, *undo, error, at)),
+                Some(error) if !first => {
+                    with_action(incident, step, |action| unsent(action, *index, *undo, error, at));
+                    if *undo {
+                        approval::give_undo_back(incident, step);
+                    }
+                }
                 not_sent => {
                     with_action(incident, step, |action| ended(action, event));
                     if not_sent.is_some() {

@@ -4,6 +4,7 @@ use super::action::with_action;
 use crate::domain::{
     Approval, ApprovalId, ApprovalState, Decision, Digest, Event, EventBody, Incident, StepId, StepStatus,
 };
+use crate::gate;
 
 pub(super) fn apply(incident: &mut Incident, event: &Event) {
     match &event.body {
@@ -47,6 +48,22 @@ pub(super) fn give_back(incident: &mut Incident, step: &StepId) {
     let used = used.and_then(|record| record.action.as_ref()).and_then(|action| action.approval.clone());
     let approval = incident.approvals.iter_mut().find(|approval| Some(&approval.id) == used.as_ref());
     if let Some(approval) = approval.filter(|approval| approval.state == ApprovalState::Consumed) {
+        approval.state = ApprovalState::Approved;
+    }
+}
+
+/// So is the approval of an undo of which nothing was sent: it expires as it would have. That of the action, which may
+/// cover the undo, stays used: the action was carried out.
+pub(super) fn give_undo_back(incident: &mut Incident, step: &StepId) {
+    let record = incident.steps.iter().find(|record| record.step.id == *step);
+    let action = record.and_then(|record| record.action.as_ref()).filter(|action| action.undo_calls.is_empty());
+    let Some(action) = action else { return };
+    let seen = action.undo_wanted.as_ref().and_then(|wanted| wanted.seen.as_ref());
+    let digest = gate::undo_digest(&action.binding, seen);
+    let used = |approval: &&mut Approval| {
+        approval.state == ApprovalState::Consumed && approval.step == *step && approval.digest == digest
+    };
+    if let Some(approval) = incident.approvals.iter_mut().rev().find(used) {
         approval.state = ApprovalState::Approved;
     }
 }

@@ -3,7 +3,7 @@
 use super::trouble::{count, not_sent, settle_through_pauses};
 use super::undo::{harmful, undone};
 use super::{target::killed, world::World};
-use crate::domain::{CallOutcome, Decision, EventBody, IncidentState, StepOutcome, TimeSpan, Verdict};
+use crate::domain::{ApprovalState, CallOutcome, Decision, EventBody, IncidentState, StepOutcome, TimeSpan, Verdict};
 use crate::flow::{Effect, MAX_ATTEMPTS, Next};
 use serde_json::json;
 
@@ -101,6 +101,43 @@ fn what_somebody_changed_between_two_calls_of_an_undo_is_not_overwritten() {
     assert_eq!((undone(&world), world.incident.state), (Some(false), IncidentState::Escalated));
     let why = world.incident.escalated.as_deref().unwrap();
     assert!(why.contains("memory_limit was 16 and is 256"), "{why}");
+}
+
+/// A change that did not help and that a person wants taken back, which is tried in vain once.
+fn wanted_back() -> World {
+    let mut world = harmful();
+    world.on_act = |facts, _| facts.get_mut("get_status").unwrap()["memory_limit"] = json!(32);
+    let status = world.facts.get_mut("get_status").unwrap();
+    (status["running"], status["ready"]) = (json!(false), json!(false));
+    world.endings.insert(1, not_sent());
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    assert_eq!((world.sent.len(), world.incident.approvals.len()), (2, 2), "{:?}", world.sent);
+    world
+}
+
+#[test]
+fn an_approval_of_an_undo_that_was_not_sent_is_given_back_and_allows_one_sending() {
+    let mut world = wanted_back();
+    let states = |world: &World| [0, 1].map(|one: usize| world.incident.approvals[one].state);
+    assert_eq!(states(&world), [ApprovalState::Consumed, ApprovalState::Approved], "of the undo alone");
+    settle_through_pauses(&mut world);
+    assert_eq!((world.sent.len(), undone(&world)), (3, Some(true)), "{:?}", world.sent);
+    assert_eq!(states(&world), [ApprovalState::Consumed; 2]);
+    assert_eq!(world.incident.approvals.len(), 2, "nobody is asked again");
+}
+
+#[test]
+fn an_approval_of_an_undo_that_was_given_back_expires_as_it_would_have() {
+    let mut world = wanted_back();
+    world.now = world.incident.approvals[1].expires_at;
+    settle_through_pauses(&mut world);
+    assert_eq!(world.incident.approvals[1].state, ApprovalState::Expired);
+    assert_eq!(world.sent.len(), 2, "{:?}", world.sent);
+    assert_eq!((undone(&world), world.incident.state), (Some(false), IncidentState::Escalated));
 }
 
 #[test]
