@@ -27,7 +27,8 @@ pub(super) fn told_at(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Ti
 }
 
 fn is_due(incident: &Incident, snapshot: &Snapshot<'_>) -> bool {
-    let tired = incident.steps.iter().any(|record| {
+    // What was tried in vain and has ended is nobody's business any more.
+    let tired = incident.steps.iter().filter(|record| !record.status.is_final()).any(|record| {
         let unsent = record.action.as_ref().and_then(|action| action.unsent.as_ref());
         record.status == StepStatus::Retrying && record.attempt >= MAX_ATTEMPTS
             || unsent.is_some_and(|unsent| unsent.attempts >= MAX_ATTEMPTS)

@@ -3,7 +3,7 @@
 use super::trouble::{count, not_sent, settle_through_pauses};
 use super::undo::{harmful, undone};
 use super::{target::killed, world::World};
-use crate::domain::{ApprovalState, CallOutcome, Decision, EventBody, IncidentState, StepOutcome, TimeSpan, Verdict};
+use crate::domain::{AlertStatus, ApprovalState, CallOutcome, Decision, EventBody, IncidentState, StepOutcome, TimeSpan, Verdict};
 use crate::flow::{Effect, MAX_ATTEMPTS, Next};
 use serde_json::json;
 
@@ -152,6 +152,18 @@ fn what_is_half_done_waits_for_its_environment() {
     world.endings.clear();
     settle_through_pauses(&mut world);
     assert_eq!(world.incident.verdict, Some(Verdict::Resolved));
+}
+
+#[test]
+fn what_was_given_up_before_does_not_make_the_next_blip_of_its_environment_news() {
+    let mut world = second_in_vain(killed(), MAX_ATTEMPTS as usize);
+    settle_through_pauses(&mut world);
+    assert_eq!(world.incident.verdict, Some(Verdict::Unresolved));
+    world.report_named("AnotherAlert", "critical", AlertStatus::Firing);
+    assert_eq!(world.incident.verdict, None, "it is diagnosed anew");
+    (world.away, world.seen_at) = (true, Some(world.now));
+    world.settle();
+    assert_eq!(count(&world, "environment_lost"), 0);
 }
 
 #[test]
