@@ -71,16 +71,19 @@ pub fn in_the_way(open: &Incident) -> Option<Refusal> {
     let Trigger::Operation { name, operation, .. } = &open.trigger else { return None };
     let (id, place) = (&open.id, open.service.as_deref().unwrap_or(&open.environment));
     let pending = open.approvals.iter().find(|approval| approval.state == ApprovalState::Pending);
-    let what = match pending {
-        _ if is_given_up(open) => format!(
-            "is open: nobody knows how it left {place}; look at it (`oncalld show {id}`), then close it \
-             (`oncalld close {id}`)"
-        ),
-        Some(asked) => format!(
-            "waits for a decision on {}; decide (`oncalld approve {}` or `deny`), or close it (`oncalld close {id}`)",
-            asked.id, asked.id
-        ),
-        None => format!("is at work on it; wait for its end (`oncalld watch {id}`)"),
+    let close = format!("close it (`oncalld close {id}`)");
+    let what = match (&open.taken_over_by, &open.lost, pending) {
+        (Some(holder), ..) => {
+            format!("stands still: {holder} has taken it over; release it (`oncalld release {id}`) or {close}")
+        }
+        (None, Some(lost), _) => format!("waits for its environment: {lost}; wait too, or {close}"),
+        _ if is_given_up(open) => {
+            format!("is open: nobody knows how it left {place}; look at it (`oncalld show {id}`), then {close}")
+        }
+        (.., Some(asked)) => {
+            format!("waits for a decision on {0}; decide (`oncalld approve {0}` or `deny`), or {close}", asked.id)
+        }
+        (.., None) => format!("is at work on it; wait for its end (`oncalld watch {id}`)"),
     };
     Some(Refusal::Conflict(format!("{name} asked for {operation} on {place} already: {id} {what}")))
 }

@@ -4,10 +4,10 @@ use super::world::World;
 use crate::config::{Config, Sources};
 use crate::domain::{
     Alert, AlertStatus, CallOutcome, Decision, Delivery, DeliveryId, Digest, EnvironmentKind, Event, EventBody,
-    Incident, IncidentId, Inventories, Inventory, Labels, SenderKind, Service, Timestamp, Values,
+    Incident, IncidentId, Inventories, Inventory, Labels, SenderKind, Service, TimeSpan, Timestamp, Values,
 };
 use crate::flow::{
-    Correlated, Episodes, Known, Refusal, apply, correlate, in_the_way, only_reads, opened, operate_by_hand,
+    Correlated, Episodes, Known, Refusal, Word, apply, correlate, in_the_way, only_reads, opened, operate_by_hand, word,
 };
 use std::collections::BTreeMap;
 
@@ -142,6 +142,27 @@ fn whoever_asks_for_the_same_change_again_is_told_which_incident_it_is_and_what_
     let why = told(&world);
     assert!(why.contains("oncalld show inc_test") && why.contains("oncalld close inc_test"), "{why}");
     assert_eq!(in_the_way(&of_api()), None, "a diagnosis is answered with the incident that there is");
+}
+
+#[test]
+fn whoever_asks_for_a_change_that_stands_still_is_told_for_whom_or_what_it_waits() {
+    let told = |world: &World| match in_the_way(&world.incident) {
+        Some(Refusal::Conflict(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let mut world = World::by_hand("restart_service", BTreeMap::new());
+    world.settle();
+    world.decide(Decision::Approve);
+    (world.away, world.seen_at) = (true, Some(world.now));
+    world.now += TimeSpan::from_secs(61).as_chrono();
+    world.settle();
+    let why = told(&world);
+    assert!(why.contains("waits for its environment") && why.contains("local does not answer"), "{why}");
+    assert!(why.contains("oncalld close inc_test") && !why.contains("at work"), "{why}");
+    world.append(word(&world.incident, Word::TakeOver, "dave", "").unwrap());
+    let why = told(&world);
+    assert!(why.contains("dave has taken it over") && why.contains("oncalld release inc_test"), "{why}");
+    assert!(why.contains("oncalld close inc_test"), "{why}");
 }
 
 #[test]
