@@ -6,13 +6,14 @@ use super::commands::{MAX_OPEN, new_id, unknown};
 use super::ledger::Origin;
 use super::now;
 use super::run::Loop;
+use super::slot::Slot;
 use crate::catalog::{On, Operation};
 use crate::domain::{EventBody, IncidentId, Service, Shape, Trigger, Values};
 use crate::flow;
 use serde_json::Value;
 
-/// Operations by hand that may be open at once: while an environment is away they wait for it, and must not take the
-/// room that alerts need.
+/// Operations by hand that may be open at once, of those that only read and of the others: they must not take the room
+/// that alerts need, nor the former that of the latter.
 const MOST_BY_HAND: usize = MAX_OPEN / 10;
 
 impl Loop {
@@ -42,19 +43,62 @@ impl Loop {
         reply: Reply<IncidentId>,
     ) {
         let id = new_id();
-        let by_hand = |slot: &&super::slot::Slot| matches!(slot.latest().trigger, Trigger::Operation { .. });
-        if self.ledger.slots.values().filter(by_hand).count() >= MOST_BY_HAND {
-            let _ = reply.send(Err(EngineError::Full(format!(
-                "{MOST_BY_HAND} operations that were asked for by hand have not ended; wait, or close some"
-            ))));
-            return;
-        }
-        let opened = self.asked(environment, name, target, arguments).map(|(environment, service, arguments)| {
+        let opened = self.asked(environment, name, target, arguments).and_then(|(environment, service, arguments)| {
             let config = self.shared.config();
-            let reads = flow::only_reads(&config, self.runner.kind(&environment), name).then_some(&id);
-            flow::operate_by_hand(&config, (&environment, service.as_deref()), &by.name, name, arguments, reads)
+            let reads = self.only_reads(&environment, name);
+            self.has_room_by_hand(reads)?;
+            if reads {
+                self.is_within_reach(&environment, name)?;
+            }
+            let place = (environment.as_str(), service.as_deref());
+            Ok(flow::operate_by_hand(&config, place, &by.name, name, arguments, reads.then_some(&id)))
         });
         self.open_by_hand(id, opened, reply);
+    }
+
+    fn only_reads(&self, environment: &str, operation: &str) -> bool {
+        flow::only_reads(&self.shared.config(), self.runner.kind(environment), operation)
+    }
+
+    /// Whether one more operation by hand may be open, of those that only read or of the others.
+    fn has_room_by_hand(&self, reads: bool) -> Result<(), EngineError> {
+        let alike = |slot: &&Slot| {
+            let open = slot.latest();
+            match &open.trigger {
+                Trigger::Operation { operation, .. } => self.only_reads(&open.environment, operation) == reads,
+                _ => false,
+            }
+        };
+        if self.ledger.slots.values().filter(alike).count() < MOST_BY_HAND {
+            return Ok(());
+        }
+        let which = if reads { "only read" } else { "change something" };
+        Err(EngineError::Full(format!(
+            "{MOST_BY_HAND} operations by hand that {which} have not ended; wait, or close some"
+        )))
+    }
+
+    /// Whether what an operation reads can be read now. What changes something waits for its environment instead.
+    fn is_within_reach(&self, environment: &str, operation: &str) -> Result<(), EngineError> {
+        let inventories = self.shared.inventories();
+        let stale = inventories.get(environment).and_then(|inventory| inventory.stale.as_ref());
+        match stale.filter(|_| self.is_of_environment(environment, operation)) {
+            None => Ok(()),
+            Some(problem) => Err(EngineError::Unavailable(format!(
+                "{environment} does not answer: {problem}; nothing was begun, ask again when GET /ready does not name it \
+                 any more"
+            ))),
+        }
+    }
+
+    /// Whether an operation reads anything of its environment itself: Prometheus and Alertmanager may answer without it.
+    fn is_of_environment(&self, environment: &str, operation: &str) -> bool {
+        let (config, equipment) = (self.shared.config(), self.runner.equipment());
+        let Some(place) = equipment.places.get(environment) else { return true };
+        let translation = config.catalog.translations.get(&place.kind).and_then(|all| all.get(operation));
+        let mut calls = translation.iter().flat_map(|translation| &translation.entries).flat_map(|entry| &entry.calls);
+        let families = place.environment.families();
+        calls.any(|call| call.name.split('.').next().is_some_and(|family| families.contains(&family)))
     }
 
     fn open_by_hand(&mut self, id: IncidentId, opened: Result<EventBody, EngineError>, reply: Reply<IncidentId>) {

@@ -1,5 +1,7 @@
 //! The engine on a real journal.
 
+mod by_hand;
+
 use super::command::Command;
 use super::inbox::Outcome;
 use super::ledger::{self, Ledger, Origin};

@@ -24,7 +24,7 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     let doubtful = in_doubt(incident, snapshot);
     let news = if incident.closed_at.is_none() { away::news(incident, snapshot) } else { None };
     if let Some(news) = news {
-        return Next::Append(vec![news]);
+        return Next::Append(news);
     }
     if !doubtful.is_empty() {
         return Next::Wait { effects: doubtful, wakes_at: None };

@@ -1,9 +1,12 @@
 //! What cannot be sent, what cannot be seen, and what comes of it.
 
 use super::{target::killed, world::World};
-use crate::domain::{ApprovalState, CallOutcome, Decision, EventBody, IncidentState, StepOutcome, TimeSpan, Verdict};
+use crate::domain::{
+    ApprovalState, CallOutcome, Decision, EventBody, IncidentState, StepOutcome, StepStatus, TimeSpan, Verdict,
+};
 use crate::flow::{Effect, MAX_ATTEMPTS, Next};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 pub(super) fn not_sent() -> CallOutcome {
     CallOutcome::NotDone { error: "connection refused".into(), transient: true }
@@ -117,12 +120,14 @@ fn what_a_probe_found_not_done_needs_a_new_decision() {
     );
 }
 
-/// Starts the first steps, and lets them fail as often as they are tried.
+/// Starts the first steps, and lets them fail as often as they are tried, until nothing goes on.
 fn tire(world: &mut World) {
     for _ in 0..200 {
         match world.next() {
             Next::Append(events) => world.append(events),
-            Next::Wait { effects, .. } if world.incident.lost.is_some() => return assert_eq!(effects, []),
+            Next::Wait { effects, .. } if world.incident.lost.is_some() || world.incident.closed_at.is_some() => {
+                return assert_eq!(effects, []);
+            }
             Next::Wait { effects, wakes_at } => {
                 for effect in &effects {
                     let Effect::RunStep { step, attempt } = effect.clone() else { panic!("{effect:?}") };
@@ -155,6 +160,44 @@ fn a_diagnosis_without_its_environment_says_so_and_goes_on_when_it_is_back() {
     world.decide(Decision::Approve);
     world.settle();
     assert_eq!(world.incident.verdict, Some(Verdict::Resolved));
+}
+
+#[test]
+fn a_reading_that_a_person_asked_for_ends_when_its_environment_is_away_and_nobody_is_paged() {
+    let mut world = World::by_hand("get_status", BTreeMap::new());
+    world.config.platform.channels = vec![world.channel("people")];
+    (world.away, world.seen_at) = (true, Some(world.now));
+    tire(&mut world);
+    assert_eq!((world.incident.state, &world.incident.escalated), (IncidentState::Closed, &None));
+    assert_eq!((count(&world, "step_started"), count(&world, "environment_lost")), (MAX_ATTEMPTS as usize, 0));
+    assert_eq!(world.incident.steps[0].status, StepStatus::Failed);
+    let Some(EventBody::IncidentClosed { reason, .. }) = world.events.last().map(|event| &event.body) else {
+        panic!("{:?}", world.kinds())
+    };
+    assert!(reason.contains("get_status") && reason.contains("local does not answer: no answer"), "{reason}");
+}
+
+#[test]
+fn a_reading_of_an_environment_that_nobody_has_seen_yet_ends_too() {
+    let mut world = World::by_hand("get_status", BTreeMap::new());
+    (world.away, world.seen_at) = (true, None);
+    assert_eq!(world.settle(), []);
+    assert_eq!(world.incident.closed_at, None, "it may still be seen");
+    let Next::Wait { wakes_at, .. } = world.next() else { panic!("settled") };
+    world.now = wakes_at.expect("it does not wait for ever");
+    world.settle();
+    assert_eq!((world.incident.state, count(&world, "environment_lost")), (IncidentState::Closed, 0));
+}
+
+#[test]
+fn a_change_that_a_person_asked_for_waits_for_its_environment_and_says_so() {
+    let mut world = World::by_hand("restart_service", BTreeMap::new());
+    world.settle();
+    world.decide(Decision::Approve);
+    (world.away, world.seen_at) = (true, Some(world.now));
+    world.now += TimeSpan::from_secs(61).as_chrono();
+    world.settle();
+    assert_eq!((world.incident.state, count(&world, "environment_lost")), (IncidentState::Escalated, 1));
 }
 
 #[test]

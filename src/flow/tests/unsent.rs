@@ -3,7 +3,9 @@
 use super::trouble::{count, not_sent, settle_through_pauses};
 use super::undo::{harmful, undone};
 use super::{target::killed, world::World};
-use crate::domain::{AlertStatus, ApprovalState, CallOutcome, Decision, EventBody, IncidentState, StepOutcome, TimeSpan, Verdict};
+use crate::domain::{
+    AlertStatus, ApprovalState, CallOutcome, Decision, EventBody, IncidentState, StepOutcome, TimeSpan, Verdict,
+};
 use crate::flow::{Effect, MAX_ATTEMPTS, Next};
 use serde_json::json;
 
