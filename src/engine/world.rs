@@ -9,7 +9,7 @@ use crate::domain::{
     AlertStatus, EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp,
     Trigger,
 };
-use crate::flow::{self, Busy, Dependency, Snapshot};
+use crate::flow::{Busy, Dependency, Snapshot};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -159,10 +159,10 @@ impl World {
     }
 }
 
-/// Whether an incident may still end by itself. One that was given up ends when a person says so, and what needs its
-/// target cannot wait for that unseen.
+/// Whether something is still found out or done in an incident. One that was given up ends when a person says so, one
+/// that a storm keeps open ends with that, and what needs its target cannot wait for either unseen.
 fn is_worked_on(incident: &Incident) -> bool {
-    incident.closed_at.is_none() && !flow::is_given_up(incident)
+    incident.closed_at.is_none() && incident.verdict.is_none()
 }
 
 /// Whether others may wait for an incident: it is about a fault of its target, and is worked on.

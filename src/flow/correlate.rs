@@ -6,7 +6,6 @@ use crate::domain::{
     Alert, AlertStatus, Delivery, Digest, EnvironmentKind, EventBody, Incident, IncidentId, Inventories, Timestamp,
     Trigger, Values,
 };
-use crate::gate;
 use crate::intake::{self, Resolution};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -195,33 +194,4 @@ fn opened_by_hand(
         follows: None,
         read_only: None,
     }
-}
-
-/// The group key of an environment's storm.
-pub fn storm_key(environment: &str) -> String {
-    format!("{environment}!storm")
-}
-
-/// The opening of an environment's incident when so many of its targets alert at once that the fault is likely shared.
-pub fn storm(
-    config: &Config,
-    environment: &str,
-    alerting: usize,
-    targets: usize,
-    open: &BTreeMap<String, &Incident>,
-) -> Option<EventBody> {
-    if !gate::is_storm(alerting, targets, &config.policies.storm) || open.contains_key(&storm_key(environment)) {
-        return None;
-    }
-    Some(EventBody::IncidentOpened {
-        environment: environment.to_owned(),
-        target: None,
-        group_key: storm_key(environment),
-        title: format!("{alerting} of {targets} services of {environment} alert at once"),
-        severity: "critical".into(),
-        trigger: Trigger::Storm { targets: alerting },
-        config: config.digest.clone(),
-        follows: None,
-        read_only: Some(format!("{alerting} of {targets} services alert at once: the fault is likely shared")),
-    })
 }

@@ -24,13 +24,12 @@ mod preview;
 mod remedy;
 mod settle;
 mod snapshot;
+mod storm;
 #[cfg(test)]
 mod tests;
 
 pub use backoff::{MAX_ATTEMPTS, backoff};
-pub use correlate::{
-    Correlated, Episodes, Known, correlate, diagnose_by_hand, only_reads, operate_by_hand, storm, storm_key,
-};
+pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, only_reads, operate_by_hand};
 pub use decide::{decide, is_given_up};
 pub use fold::{apply, fold, opened};
 pub use messages::message;
@@ -38,3 +37,4 @@ pub use people::{Refusal, Word, decision, in_the_way, too_late, word};
 pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
 pub use remedy::{Inspected, compared, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};
+pub use storm::{storm, storm_key};

@@ -3,7 +3,7 @@
 use super::{
     Effect, Next, Snapshot,
     decide::{all_resolved, is_acting, is_given_up, void_live},
-    diagnose,
+    diagnose, storm,
 };
 use crate::domain::{
     AlertStatus, CallOutcome, EventBody, Incident, PhaseName, Recheck, StepId, StepRecord, StepRole, StepStatus,
@@ -86,8 +86,11 @@ fn unfinished(incident: &Incident) -> Option<String> {
 
 /// Reads the target again once its alerts are over, or from time to time while people are looking. That it is well proves
 /// nothing while an alert fires, and does not tell what became of an operation that was run by hand, or of a call that
-/// may have been done: there a person has the last word.
+/// may have been done: there a person has the last word. A storm ends with its alerts, whatever is seen.
 pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
+    if storm::is_storm(incident) {
+        return storm::calm(incident, snapshot).map(Next::Append);
+    }
     let firing = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
     let given_up = is_given_up(incident) && !matches!(incident.trigger, Trigger::Operation { .. });
     let doubtful = incident.steps.iter().any(|record| in_doubt(record).is_some());
@@ -238,7 +241,10 @@ fn finish(incident: &Incident, snapshot: &Snapshot<'_>, verdict: Verdict) -> Nex
     let done = matches!(verdict, Verdict::Resolved | Verdict::Mitigated | Verdict::NoFault);
     // Whoever asked by hand reads the answer; nobody is paged for it.
     let asked = incident.alerts.is_empty() && incident.escalated.is_none();
-    if done || asked && !matches!(incident.trigger, Trigger::Storm { .. }) {
+    if (done || asked) && !storm::is_storm(incident) {
+        if storm::keeps_open(incident, snapshot) {
+            return Next::idle();
+        }
         return Next::Append(vec![close(verdict.as_str().to_owned())]);
     }
     match &incident.escalated {

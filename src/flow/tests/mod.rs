@@ -5,6 +5,7 @@ mod approvals;
 mod correlation;
 mod endings;
 mod incidents;
+mod storms;
 mod target;
 mod trouble;
 mod undo;

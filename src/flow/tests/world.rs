@@ -25,6 +25,10 @@ pub struct World {
     pub awaited_is_open: bool,
     pub busy: Vec<Busy>,
     pub reading: usize,
+    /// Targets of the environment that alert.
+    pub alerting: usize,
+    /// Whether the environment was not looked at since this process began.
+    pub unseen: bool,
     /// Whether the environment does not answer, and when it last did.
     pub away: bool,
     pub seen_at: Option<Timestamp>,
@@ -67,12 +71,19 @@ impl World {
         Self::opened(facts, trigger)
     }
 
+    /// The incident of a storm.
+    pub fn storm(alerting: usize) -> Self {
+        let mut world = Self::opened(BTreeMap::new(), Trigger::Storm { targets: alerting });
+        world.alerting = alerting;
+        world
+    }
+
     fn opened(facts: BTreeMap<&'static str, Value>, trigger: Trigger) -> Self {
         let config = Config::load(Sources::built_in(), &BTreeMap::new()).unwrap();
         let now = "2026-11-21T03:00:00Z".parse().unwrap();
         let opening = EventBody::IncidentOpened {
             environment: "local".into(),
-            target: Some("api".into()),
+            target: (!matches!(trigger, Trigger::Storm { .. })).then(|| "api".into()),
             group_key: "local/api".into(),
             title: "ContainerKilled on api".into(),
             severity: "critical".into(),
@@ -94,6 +105,8 @@ impl World {
             awaited_is_open: false,
             busy: Vec::new(),
             reading: 0,
+            alerting: 1,
+            unseen: false,
             away: false,
             seen_at: None,
             outcomes: Vec::new(),
@@ -209,6 +222,9 @@ impl World {
     }
 
     fn inventory(&self) -> Inventory {
+        if self.unseen {
+            return Inventory::default();
+        }
         let api = Service { name: "api".into(), ..Service::default() };
         let read_at = if self.away { self.seen_at } else { Some(self.now) };
         let stale = self.away.then(|| "no answer".to_owned());
@@ -225,7 +241,7 @@ impl World {
             inventory,
             kill_switch: self.kill_switch,
             history,
-            alerting: 1,
+            alerting: self.alerting,
             reading: self.reading,
             dependency: self.dependency.clone(),
             awaited_is_open: self.awaited_is_open,

@@ -9,6 +9,7 @@ mod flood;
 mod full_disk;
 mod logs;
 mod repeats;
+mod storm;
 mod taken_back;
 
 use crate::support::daemon::{Daemon, Settings};
