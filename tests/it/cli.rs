@@ -2,8 +2,10 @@
 
 use crate::support::command::{Said, run};
 use crate::support::daemon::{Daemon, ONCALLD, Settings, delivery};
+use crate::support::drive::pending;
 use crate::support::http::free_port;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, SqliteConnection};
 use std::process::Command;
 use std::time::Duration;
 
@@ -126,6 +128,50 @@ fn a_journal_is_verified_and_a_forged_one_is_found_out() {
     assert!(said.ok && json_of(&said)["events"].as_u64().is_some_and(|count| count > 5), "{said:?}");
     assert_eq!(daemon.stop(), Some(0));
     assert!(daemon.cli(&verify).ok);
+    let forged = forge(&daemon);
+    let said = daemon.cli(&verify[..2].iter().chain(&verify[3..]).copied().collect::<Vec<_>>());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains(&forged.to_string()), "event {forged} is named: {said:?}");
+}
+
+/// Changes what somebody is on record to have said; the number of that event.
+fn forge(daemon: &Daemon) -> i64 {
+    let path = daemon.folder().join("data/journal.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut journal = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("a journal");
+        let forged = "UPDATE events SET body = replace(body, 'api', 'web') \
+                      WHERE seq = (SELECT min(seq) FROM events WHERE body LIKE '%api%') RETURNING seq";
+        let seq: i64 = sqlx::query_scalar(forged).fetch_one(&mut journal).await.expect("an event");
+        journal.close().await.expect("it is written");
+        seq
+    })
+}
+
+#[test]
+fn who_has_the_wheel_holds_everything_until_it_is_given_back() {
+    let daemon = daemon();
+    let said = daemon.cli(&["run", "restart_service", "api", "--json"]);
+    assert!(said.ok, "{said:?}");
+    let id = json_of(&said)["incident"].as_str().expect("an incident").to_owned();
+    let asks = |incident: &Value| incident["approvals"].as_array().is_some_and(|all| !all.is_empty());
+    daemon.wait_for(&id, "asking", WAIT, asks);
+    assert!(daemon.cli(&["take-over", &id]).ok);
+    assert!(daemon.cli(&["comment", &id, "I am looking at it myself"]).ok);
+    daemon.cli(&["approve", &id, "--yes"]);
+    let held = daemon.wait_for(&id, "taken over", WAIT, |incident| incident["taken_over_by"] == "local");
+    assert_eq!(held["comments"][0]["text"], "I am looking at it myself");
+    let sent = || daemon.journal(&id).iter().filter(|event| event["kind"] == "call_intended").count();
+    assert_eq!(sent(), 0, "{}", daemon.story(&id));
+    assert!(daemon.cli(&["release", &id]).ok);
+    let again = daemon.wait_for(&id, "free again", WAIT, |incident| incident["taken_over_by"].is_null());
+    if pending(&again).first().is_some() {
+        assert!(daemon.cli(&["approve", &id, "--yes"]).ok, "by the incident's own id");
+    }
+    daemon.wait_for(&id, "closed", 3 * WAIT, |incident| incident["state"] == "closed");
+    assert_eq!(sent(), 1, "{}", daemon.story(&id));
+    let history = daemon.cli(&["history", "api"]);
+    assert!(history.ok, "{history:?}");
 }
 
 #[test]

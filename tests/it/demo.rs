@@ -1,6 +1,6 @@
 //! The first thing that anyone tries: `oncalld demo`.
 
-use crate::support::command::{run, wait};
+use crate::support::command::{Said, run, wait};
 use crate::support::daemon::ONCALLD;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -13,6 +13,13 @@ fn names() -> Vec<String> {
     let said = run(Command::new(ONCALLD).args(["demo", "--list"]), Duration::from_secs(20));
     assert!(said.ok, "{}", said.err);
     said.out.lines().map(str::to_owned).collect()
+}
+
+/// Runs the demo with a service that somebody froze, answering its question.
+fn answered(answer: &str) -> Said {
+    // The question must be read from its input as a person would type into it.
+    let script = format!("printf '{answer}' | \"$0\" demo --once --fault paused");
+    run(Command::new("sh").args(["-c", &script, ONCALLD]), LIMIT)
 }
 
 /// Runs the demo with one fault, approving; its exit code says whether cause and verdict were right.
@@ -35,7 +42,26 @@ fn every_fault_reaches_the_right_verdict() {
     // One after the other: each starts services of its own, and their deadlines are those of an idle machine.
     for fault in names().iter().filter(|name| *name != "none") {
         let told = demo(fault);
-        assert!(told.contains("resolved"), "--fault {fault}: no verdict is shown\n{told}");
+        assert!(told.contains("Verdict: **resolved**"), "--fault {fault}: no verdict is shown\n{told}");
+    }
+}
+
+#[test]
+fn it_asks_and_does_what_it_is_told() {
+    let said = answered("y\\n");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("approve? [y/N]"), "{}", said.err);
+    assert!(said.err.contains("page") && said.err.contains("http://127.0.0.1:"), "where the page is: {}", said.err);
+    assert!(said.out.starts_with("# ") && said.out.contains("Verdict: **resolved**"), "the report: {}", said.out);
+}
+
+#[test]
+fn a_no_and_no_answer_at_all_leave_things_alone_and_are_no_success() {
+    for answer in ["n\\n", "", "maybe\\n"] {
+        let said = answered(answer);
+        assert_eq!(said.code, Some(1), "{answer}: {said:?}");
+        assert!(said.err.contains("approve? [y/N]") && said.err.contains("it should have been resolved"), "{said:?}");
+        assert!(!said.out.contains("- Sent at"), "{}", said.out);
     }
 }
 

@@ -85,6 +85,19 @@ fn an_approved_restart_is_run_verified_and_reported() {
     let again =
         daemon.http.post(&path(&approval, "approve"), &json!({"digest": approval["digest"]})).expect("an answer");
     assert!([404, 409].contains(&again.status), "a closed incident asks for nothing: {}", again.text);
+    let metrics = daemon.http.get("/metrics").expect("an answer").text;
+    for told in [
+        "oncalld_incidents_closed_total{verdict=",
+        "oncalld_steps_total{operation=\"restart_service\",outcome=\"succeeded\"} 1",
+        "oncalld_gate_decisions_total{decision=\"run\",rule=\"approval\"} 1",
+        "oncalld_approval_wait_seconds_count{outcome=\"decided\"} 1",
+        "oncalld_time_to_diagnosis_seconds_count{cause=",
+        "oncalld_time_to_resolution_seconds_count 1",
+        "oncalld_queue_depth 0",
+        "oncalld_journal_fsyncs_total ",
+    ] {
+        assert!(metrics.contains(told), "{told}\n{metrics}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod engine_away;
 mod first_look;
 mod flood;
 mod full_disk;
+mod kill_switch;
 mod logs;
 mod repeats;
 mod storm;
