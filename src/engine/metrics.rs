@@ -1,7 +1,7 @@
 //! Figures about the daemon's own work, in OpenMetrics. Most are counted from durable events, so that they agree with
 //! the journal.
 
-use crate::domain::{AlertStatus, ApprovalState, Event, EventBody, Incident, StepOutcome, Verdict};
+use crate::domain::{AlertStatus, ApprovalState, Event, EventBody, Incident, StepId, StepOutcome, Verdict};
 use crate::journal::JournalGauges;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -198,6 +198,13 @@ impl Metrics {
         }
     }
 
+    fn step_ended(&self, incident: Option<&Incident>, step: &StepId, outcome: &'static str) {
+        let operation = incident
+            .and_then(|incident| incident.steps.iter().find(|record| record.step.id == *step))
+            .map_or_else(String::new, |record| record.step.operation.clone());
+        self.steps.get_or_create(&StepLabels { operation, outcome }).inc();
+    }
+
     /// Counts a durable event; `incident` is what it was before.
     pub(super) fn observe(&self, event: &Event, incident: Option<&Incident>) {
         let since = |start: crate::domain::Timestamp| (event.at - start).as_seconds_f64().max(0.0);
@@ -212,16 +219,19 @@ impl Metrics {
                 self.opened.inc();
             }
             EventBody::StepFinished { step, outcome, .. } => {
-                let operation = incident
-                    .and_then(|incident| incident.steps.iter().find(|record| record.step.id == *step))
-                    .map_or_else(String::new, |record| record.step.operation.clone());
                 let outcome = match outcome {
                     StepOutcome::Succeeded { .. } => "succeeded",
                     StepOutcome::Failed { transient: true, .. } => "retried",
                     StepOutcome::Failed { .. } => "failed",
                     StepOutcome::Skipped { .. } => "skipped",
                 };
-                self.steps.get_or_create(&StepLabels { operation, outcome }).inc();
+                self.step_ended(incident, step, outcome);
+            }
+            // What acts has succeeded when its effect is seen, and failed when it was taken back or had to be.
+            EventBody::VerifyFinished { step, held: true, .. } => self.step_ended(incident, step, "succeeded"),
+            EventBody::UndoFinished { step, .. } => self.step_ended(incident, step, "failed"),
+            EventBody::PrepareFailed { step, transient, .. } => {
+                self.step_ended(incident, step, if *transient { "retried" } else { "failed" });
             }
             EventBody::GateDecided { decision, rule, .. } => {
                 self.gate.get_or_create(&GateLabels { decision: decision.as_str(), rule: rule.clone() }).inc();
