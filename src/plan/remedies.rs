@@ -27,8 +27,9 @@ pub enum RemedyPlan {
     None,
 }
 
-/// The first remedy for the cause with the highest confidence that is possible here and was not tried; where none is,
-/// what people are told.
+/// The first remedy for the cause with the highest confidence that is possible here and was not tried; where none is nor
+/// was, what people are told. After one that was possible, even if it was refused or did not help, the text of another
+/// would give a reason that is none: that the host has no memory to give, say, where its command was just refused.
 pub fn remedies(
     input: &PlanInput<'_>,
     findings: &[Finding],
@@ -38,12 +39,12 @@ pub fn remedies(
 ) -> RemedyPlan {
     let case = input.case(evidence);
     let bindings = case.bindings();
-    let mut manual = RemedyPlan::None;
+    let (mut manual, mut was_possible) = (RemedyPlan::None, false);
     for (runbook, finding, code) in causes(&case, findings) {
-        let known = finding.remedies.iter().filter(|id| !tried.contains(id));
-        for remedy in known.filter_map(|id| runbook.remedies.get(id)) {
+        for (id, remedy) in finding.remedies.iter().filter_map(|id| runbook.remedies.get_key_value(id)) {
             let candidate = Candidate { input, runbook, remedy, cause: &code, evidence, bindings: &bindings };
             match candidate.plan(revision) {
+                plan if tried.contains(id) => was_possible |= matches!(plan, Ok(Some(_))),
                 Ok(Some(plan)) => return RemedyPlan::Steps(plan),
                 Ok(None) => return candidate.manual("it cannot be done from here"),
                 // What is written for people alone is not for this case.
@@ -53,7 +54,7 @@ pub fn remedies(
             }
         }
     }
-    manual
+    if was_possible { RemedyPlan::None } else { manual }
 }
 
 /// The rules of the findings that claim the cause with the highest confidence, the surest first.
