@@ -146,8 +146,8 @@ fn recovered(incident: &Incident, seen: &Recheck) -> Vec<EventBody> {
     events
 }
 
-/// Steps of the current plan's resolution phase.
-fn resolution(incident: &Incident) -> Vec<&StepRecord> {
+/// Steps of the current plan's resolution phase, in order.
+pub(super) fn resolution(incident: &Incident) -> Vec<&StepRecord> {
     let ids: Vec<&StepId> = incident
         .plan
         .iter()
@@ -221,12 +221,7 @@ fn tried(incident: &Incident) -> Vec<String> {
 
 fn unresolved(incident: &Incident) -> EventBody {
     let cause = incident.cause.as_ref().map_or("", |cause| cause.summary.as_str());
-    let failed = incident.steps.iter().rev().find(|record| {
-        matches!(record.step.role, StepRole::Remedy(_))
-            && record.status != StepStatus::Succeeded
-            && record.error.is_some()
-    });
-    let why = match (failed.and_then(|record| record.error.as_deref()), incident.manual.last()) {
+    let why = match (failure(incident), incident.manual.last()) {
         (Some(error), _) => error.to_owned(),
         (None, Some(manual)) => format!("a person must act: {}", manual.reason),
         (None, None) => "no runbook has a remedy for it".to_owned(),
@@ -234,6 +229,18 @@ fn unresolved(incident: &Incident) -> EventBody {
     let cites =
         incident.findings.iter().filter(|finding| finding.cause.is_some()).flat_map(|f| f.cites.clone()).collect();
     EventBody::VerdictReached { verdict: Verdict::Unresolved, reason: format!("{cause}; {why}"), cites }
+}
+
+/// What went wrong with the last remedy: its later steps only say that a step before them was not done.
+fn failure(incident: &Incident) -> Option<&str> {
+    let failed = |record: &&StepRecord| {
+        matches!(record.step.role, StepRole::Remedy(_))
+            && record.status != StepStatus::Succeeded
+            && record.error.is_some()
+    };
+    let last = diagnose::revision_of(incident.steps.iter().rev().find(failed)?);
+    let mut of_last = incident.steps.iter().filter(|record| diagnose::revision_of(record) == last);
+    of_last.find(failed)?.error.as_deref()
 }
 
 /// Closes what is over, and escalates what is not.

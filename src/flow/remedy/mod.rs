@@ -11,6 +11,7 @@
 //! was certainly not sent is due again after a pause, with another look at the target, and so is one that takes back.
 
 mod again;
+mod by_hand;
 mod case;
 mod inspect;
 mod permission;

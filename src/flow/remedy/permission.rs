@@ -1,5 +1,6 @@
 //! May it be done? The gate says, and people where it says so.
 
+use super::by_hand::by_hand;
 use super::case::{Case, skipped};
 use super::undo;
 use crate::config::{Config, Role};
@@ -76,9 +77,9 @@ fn told(step: StepId, action: &Action, ruling: &Ruling) -> Vec<EventBody> {
     vec![EventBody::GateDecided { step, decision, rule, reason }]
 }
 
-/// A remedy that oncalld may not carry out is told to people instead.
+/// A remedy that oncalld may not carry out is told to people instead: what is left of it, not only the step refused.
 pub(super) fn refused(case: Case<'_>, reason: String) -> Vec<EventBody> {
-    let instructions = case.action.commands.join("\n");
+    let instructions = by_hand(case.incident);
     vec![skipped(case.step(), &reason), EventBody::RemedyManual { remedy: case.remedy(), instructions, reason }]
 }
 

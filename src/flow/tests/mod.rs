@@ -7,6 +7,7 @@ mod endings;
 mod incidents;
 mod storms;
 mod target;
+mod telling;
 mod trouble;
 mod undo;
 mod unsent;

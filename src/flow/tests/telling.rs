@@ -1,0 +1,66 @@
+//! What people are told to do where oncalld may not.
+
+use super::world::World;
+use crate::config::Autonomy;
+use crate::domain::{Decision, IncidentState, Verdict};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// A service that was killed at its memory limit: it gets twice as much, and then is started.
+fn starved() -> World {
+    let dead = json!({
+        "state": "exited", "exit_code": 137, "exit_reason": "oom", "oom_events": 1, "memory_limit": 16_777_216,
+    });
+    let mut world = World::new(BTreeMap::from([
+        ("get_status", dead),
+        ("get_events", json!({"deaths": 1, "ooms": 1})),
+        ("check_resources", json!({"host_memory": 8_589_934_592_u64, "host_memory_free": 4_294_967_296_u64})),
+        ("get_dependencies", json!({"all_ready": true})),
+    ]));
+    world.on_act = |facts, _| facts.get_mut("get_status").unwrap()["ready"] = json!(true);
+    world
+}
+
+fn instructions(world: &World) -> Vec<&str> {
+    world.incident.manual.iter().map(|manual| manual.instructions.as_str()).collect()
+}
+
+#[test]
+fn a_remedy_that_is_only_suggested_is_told_with_all_its_steps_in_order() {
+    let mut world = starved();
+    world.config.environments.get_mut("local").unwrap().autonomy = Autonomy::Suggest;
+    world.settle();
+    assert_eq!(world.incident.cause.as_ref().unwrap().code, "memory_limit_too_small");
+    assert_eq!(instructions(&world), ["<command of api>\nstart_service on api"]);
+    assert_eq!((world.incident.verdict, world.sent.len()), (Some(Verdict::Unresolved), 0));
+    let why = &world.incident.verdict_reason;
+    assert!(why.ends_with("the environment is at autonomy 'suggest': remedies are reported, not run"), "{why}");
+}
+
+#[test]
+fn so_is_one_that_was_denied_or_that_nobody_decided_on() {
+    let mut denied = starved();
+    denied.settle();
+    denied.decide(Decision::Deny);
+    denied.settle();
+    let mut expired = starved();
+    expired.settle();
+    expired.now += chrono::Duration::days(2);
+    expired.settle();
+    for world in [denied, expired] {
+        assert_eq!(world.incident.state, IncidentState::Escalated);
+        assert_eq!(instructions(&world), ["<command of api>\nstart_service on api"]);
+        assert!(world.sent.is_empty());
+    }
+}
+
+#[test]
+fn what_was_done_already_is_not_told_again() {
+    let mut world = starved();
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle_until("verify_finished");
+    world.kill_switch = true;
+    world.settle();
+    assert_eq!((world.sent.len(), instructions(&world).as_slice()), (1, ["<command of api>"].as_slice()));
+}
