@@ -1,14 +1,17 @@
 //! Who is told what, and when.
 
-use super::{Effect, Snapshot, decide::earliest};
+use super::{Effect, Snapshot, decide::earliest, diagnose};
 use crate::config::Notice;
-use crate::domain::{ApprovalState, Incident, Message, TimeSpan, Timestamp};
+use crate::domain::{ApprovalState, Incident, Message, TimeSpan, Timestamp, clean_text};
 
 /// The longest pause before a message that did not arrive is sent again.
 const LONGEST_PAUSE: TimeSpan = TimeSpan::from_secs(300);
 
 /// How long after its end people are still to be told of it.
 const NEWS: TimeSpan = TimeSpan::from_secs(3_600);
+
+/// The most that a call for help says of what to do: it is read on a telephone.
+const MAX_TO_DO: usize = 800;
 
 /// Messages that are due, and when the next one is.
 pub(super) fn due(incident: &Incident, snapshot: &Snapshot<'_>) -> (Vec<Effect>, Option<Timestamp>) {
@@ -94,7 +97,7 @@ pub fn message(incident: &Incident, subject: &str, public_url: Option<&str>) -> 
         ),
         None => (
             format!("{place} needs a person: {}", incident.title),
-            format!("{cause}{}", incident.escalated.clone().unwrap_or_default()),
+            format!("{cause}{}{}", incident.escalated.as_deref().unwrap_or_default(), to_do(incident)),
         ),
     };
     Message {
@@ -108,4 +111,34 @@ pub fn message(incident: &Incident, subject: &str, public_url: Option<&str>) -> 
         link: public_url.map(|url| format!("{}/#/incidents/{}", url.trim_end_matches('/'), incident.id)),
         approval,
     }
+}
+
+/// What people are called to do: what they were told in this diagnosis, the first choice first, and what nobody decided on.
+fn to_do(incident: &Incident) -> String {
+    let told: Vec<&str> = incident.manual.iter().map(|manual| manual.instructions.trim()).collect();
+    let mut parts = vec![paragraph("What a person can do", &told.join("\n"), incident)];
+    // A remedy that was asked about is among what is told. Taking one back is not.
+    let asked = incident.approvals.last().filter(|approval| approval.state == ApprovalState::Expired);
+    let asked =
+        asked.filter(|approval| diagnose::current_steps(incident).any(|record| record.step.id == approval.step));
+    if let Some(approval) = asked.filter(|approval| !told.iter().any(|told| told.contains(&approval.command))) {
+        parts.push(paragraph("Nobody decided on", &approval.command, incident));
+    }
+    parts.concat()
+}
+
+/// Whole lines, as many as fit: half a command is worse than none.
+fn paragraph(title: &str, text: &str, incident: &Incident) -> String {
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let (all, mut length) = (lines.len(), 0);
+    lines.retain(|line| {
+        length += line.chars().count() + 1;
+        length <= MAX_TO_DO
+    });
+    let more = if lines.len() < all { format!("\nAll of it: oncalld show {}", incident.id) } else { String::new() };
+    let kept: String = lines.iter().map(|line| format!("\n{line}")).collect();
+    format!("\n{title}:{}{more}", clean_text(&kept, 2 * MAX_TO_DO))
 }

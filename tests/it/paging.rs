@@ -17,7 +17,7 @@ use std::time::Duration;
 const SECRET: &str = "a-key-that-both-know";
 
 const TEMPLATE: &str = r#"{"text": "${{ title }}", "about": "${{ subject }}", "url": "${{ link }}",
-    "run": "${{ approval == null ? '' : approval.command }}"}"#;
+    "run": "${{ approval == null ? '' : approval.command }}", "said": "${{ body }}"}"#;
 
 /// A daemon with these channels, and a service that somebody kills.
 fn daemon(channels: &Value, folder: &std::path::Path) -> Daemon {
@@ -78,7 +78,9 @@ fn a_request_arrives_once_though_the_channel_is_away_and_its_expiry_calls_people
         assert_eq!(body["url"], format!("http://oncalld.example/#/incidents/{id}"));
     }
     // Nobody decides.
-    arrived(&receiver, "escalation:1", 1, 60);
+    let call = arrived(&receiver, "escalation:1", 1, 60)[0].json();
+    let (said, asked) = (call["said"].as_str().expect("a text"), approval["command"].as_str().expect("a command"));
+    assert!(said.contains("What a person can do:") && said.contains(asked), "{said}");
     assert_eq!(about(&receiver, "approval:").len(), 3, "two refused, one taken, and no more");
     let end = daemon.incident(&id);
     assert_eq!((&end["state"], &end["approvals"][0]["state"]), (&json!("escalated"), &json!("expired")));
@@ -123,7 +125,9 @@ fn whoever_alertmanager_pages_is_paged_by_it_for_us() {
     let approval = daemon.incident(&id)["approvals"][0].clone();
     assert_eq!(pending["annotations"]["command"], approval["command"]);
     assert_eq!((&pending["labels"]["service"], &pending["labels"]["oncalld"]), (&json!("api"), &json!("true")));
-    one("OncalldEscalation");
+    let call = one("OncalldEscalation");
+    let (said, asked) = (call["annotations"]["description"].as_str(), approval["command"].as_str());
+    assert!(said.expect("a text").contains(asked.expect("a command")), "{said:?}");
     let path = format!("/api/v1/incidents/{id}/close");
     assert_eq!(daemon.http.post(&path, &json!({"comment": "done by hand"})).expect("an answer").status, 204);
     eventually("the end of the page", Duration::from_secs(30), || {

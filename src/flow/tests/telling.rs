@@ -2,7 +2,8 @@
 
 use super::world::World;
 use crate::config::Autonomy;
-use crate::domain::{Decision, IncidentState, Verdict};
+use crate::domain::{ActCall, ApprovalState, Decision, IncidentState, ManualRemedy, Verdict};
+use crate::flow::message;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -63,4 +64,65 @@ fn what_was_done_already_is_not_told_again() {
     world.kill_switch = true;
     world.settle();
     assert_eq!((world.sent.len(), instructions(&world).as_slice()), (1, ["<command of api>"].as_slice()));
+}
+
+fn page(world: &World) -> String {
+    message(&world.incident, "escalation:1", None).body
+}
+
+#[test]
+fn a_call_for_help_says_what_to_do() {
+    let mut world = starved();
+    world.config.environments.get_mut("local").unwrap().autonomy = Autonomy::Suggest;
+    world.settle();
+    let page = page(&world);
+    assert!(page.starts_with("Cause: api was killed at its memory limit of 16 MiB"), "{page}");
+    assert!(page.ends_with("not run\nWhat a person can do:\n<command of api>\nstart_service on api"), "{page}");
+}
+
+#[test]
+fn after_an_expired_request_it_has_the_command_that_was_asked_for() {
+    let mut world = starved();
+    world.settle();
+    assert!(!page(&world).contains("What a person can do"), "a person is asked, and has nothing to do yet");
+    let asked = world.pending().unwrap().command.clone();
+    world.now += chrono::Duration::days(2);
+    world.settle();
+    let page = page(&world);
+    assert_eq!(page.matches(&asked).count(), 1, "{page}");
+}
+
+#[test]
+fn so_it_has_after_nobody_decided_on_taking_something_back() {
+    let mut world = super::undo::harmful();
+    world.on_act = |facts, call| {
+        let status = facts.get_mut("get_status").unwrap();
+        status["memory_limit"] = json!(if matches!(call, ActCall::ProcessStart { .. }) { 32 } else { 16 });
+        status["ready"] = json!(false);
+    };
+    world.after_verify = Some(|facts| facts.get_mut("get_status").unwrap()["config_digest"] = json!("another"));
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    let asked = world.pending().expect("whether to take it back is asked").command.clone();
+    world.now += chrono::Duration::days(2);
+    world.settle();
+    assert_eq!(world.incident.approvals.last().unwrap().state, ApprovalState::Expired);
+    assert!(page(&world).ends_with(&format!("\nNobody decided on:\n{asked}")), "{}", page(&world));
+}
+
+#[test]
+fn what_a_call_for_help_says_is_short_and_has_no_half_commands() {
+    let mut world = starved();
+    let line = "docker restart api --and-so-on";
+    let manual = |lines: usize| ManualRemedy {
+        remedy: "restart".into(),
+        instructions: vec![line; lines].join("\n\n"),
+        reason: String::new(),
+    };
+    world.incident.manual = vec![manual(1), manual(1_000)];
+    let long = page(&world);
+    assert!(long.chars().count() < 1_000, "{long}");
+    assert!(long.lines().skip(2).all(|told| told == line || told == "All of it: oncalld show inc_test"), "{long}");
+    assert!(long.ends_with("\nAll of it: oncalld show inc_test"), "{long}");
 }
