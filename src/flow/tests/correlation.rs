@@ -1,10 +1,10 @@
 //! Which incident an alert belongs to.
 
-use super::world::World;
+use super::{trouble::standing_still, world::World};
 use crate::config::{Config, Sources};
 use crate::domain::{
     Alert, AlertStatus, CallOutcome, Decision, Delivery, DeliveryId, Digest, EnvironmentKind, Event, EventBody,
-    Incident, IncidentId, Inventories, Inventory, Labels, SenderKind, Service, TimeSpan, Timestamp, Values,
+    Incident, IncidentId, Inventories, Inventory, Labels, SenderKind, Service, Timestamp, Values,
 };
 use crate::flow::{
     Correlated, Episodes, Known, Refusal, Word, apply, correlate, in_the_way, only_reads, opened, operate_by_hand, word,
@@ -150,12 +150,7 @@ fn whoever_asks_for_a_change_that_stands_still_is_told_for_whom_or_what_it_waits
         Some(Refusal::Conflict(why)) => why,
         other => panic!("{other:?}"),
     };
-    let mut world = World::by_hand("restart_service", BTreeMap::new());
-    world.settle();
-    world.decide(Decision::Approve);
-    (world.away, world.seen_at) = (true, Some(world.now));
-    world.now += TimeSpan::from_secs(61).as_chrono();
-    world.settle();
+    let mut world = standing_still();
     let why = told(&world);
     assert!(why.contains("waits for its environment") && why.contains("local does not answer"), "{why}");
     assert!(why.contains("oncalld close inc_test") && !why.contains("at work"), "{why}");

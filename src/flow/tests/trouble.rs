@@ -189,14 +189,20 @@ fn a_reading_of_an_environment_that_nobody_has_seen_yet_ends_too() {
     assert_eq!((world.incident.state, count(&world, "environment_lost")), (IncidentState::Closed, 0));
 }
 
-#[test]
-fn a_change_that_a_person_asked_for_waits_for_its_environment_and_says_so() {
+/// A change that a person asked for and approved, in an environment that went away for longer than is waited.
+pub(super) fn standing_still() -> World {
     let mut world = World::by_hand("restart_service", BTreeMap::new());
     world.settle();
     world.decide(Decision::Approve);
     (world.away, world.seen_at) = (true, Some(world.now));
     world.now += TimeSpan::from_secs(61).as_chrono();
     world.settle();
+    world
+}
+
+#[test]
+fn a_change_that_a_person_asked_for_waits_for_its_environment_and_says_so() {
+    let world = standing_still();
     assert_eq!((world.incident.state, count(&world, "environment_lost")), (IncidentState::Escalated, 1));
 }
 

@@ -14,11 +14,7 @@ async fn a_service_is_stopped_started_and_restarted() {
     assert_eq!(first["exit_reason"], "none");
     assert_eq!(rig.act("process.start", one.clone()).await["changed"], false);
     rig.act("process.restart", json!({"service": "api", "stop_timeout": "5s", "force": false})).await;
-    let start = Instant::now();
-    while rig.log_texts("api").await.len() < 2 {
-        assert!(start.elapsed() < LIMIT, "it does not come up again");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    rig.until_log("api", |lines| lines.len() >= 2).await;
     let second = rig.status("api").await;
     assert_ne!(first["started_at"], second["started_at"]);
     assert_eq!((&second["restart_count"], &second["crash_looping"]), (&json!(0), &json!(false)));

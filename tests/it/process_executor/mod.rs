@@ -193,9 +193,18 @@ impl Rig {
 
     /// Waits until the log has a line that contains this.
     pub async fn until_logged(&self, service: &str, text: &str) {
+        self.until_log(service, |lines| lines.iter().any(|line| line.contains(text))).await;
+    }
+
+    /// Waits until the lines of the log are as wanted.
+    pub async fn until_log(&self, service: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
         let start = Instant::now();
-        while !self.log_texts(service).await.iter().any(|line| line.contains(text)) {
-            assert!(start.elapsed() < LIMIT, "{service} never says {text}");
+        loop {
+            let lines = self.log_texts(service).await;
+            if wanted(&lines) {
+                return lines;
+            }
+            assert!(start.elapsed() < LIMIT, "the log of {service} does not come to be as wanted: {lines:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -43,14 +43,7 @@ async fn a_configuration_is_changed_and_put_back() {
     rig.act("process.restore", back.clone()).await;
     assert_eq!(rig.probe("process.restore", back).await, Some(Probed::Happened));
     assert_eq!(rig.status("api").await["config_digest"], before);
-    let start = std::time::Instant::now();
-    let lines = loop {
-        match rig.log_texts("api").await {
-            lines if lines.len() == 3 => break lines,
-            lines => assert!(start.elapsed() < super::LIMIT, "{lines:?}"),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    };
+    let lines = rig.until_log("api", |lines| lines.len() == 3).await;
     assert_eq!(lines.first(), lines.last());
 }
 
