@@ -57,7 +57,8 @@ pub(super) async fn begun_run(ask: &Ask, begun: &Value, watch: bool, wait: bool)
     conclude(ask, &incident, watch)
 }
 
-/// Follows an incident until it is closed, or only people can go on.
+/// Follows an incident until it is concluded, or only people can go on. What was so before it was diagnosed anew is no
+/// end of it.
 pub(super) async fn ended(ask: &Ask, id: &IncidentId, show: bool) -> Result<Incident, Failure> {
     let mut feed = Feed::new(ask.style);
     let mut follow = Follow::new(&ask.client, Some(id.clone()), Some(0));
@@ -67,8 +68,16 @@ pub(super) async fn ended(ask: &Ask, id: &IncidentId, show: bool) -> Result<Inci
             watch::show(ask, &mut feed, &event)?;
             hint(ask, &event)?;
         }
-        if matches!(event.body, EventBody::IncidentClosed { .. } | EventBody::IncidentEscalated { .. }) {
-            return ask.client.get(&ids::incident_path(id.as_str(), "")).await;
+        use EventBody::{IncidentClosed, IncidentEscalated, VerdictReached};
+        if !matches!(event.body, IncidentClosed { .. } | IncidentEscalated { .. } | VerdictReached { .. }) {
+            continue;
+        }
+        let incident: Incident = ask.client.get(&ids::incident_path(id.as_str(), "")).await?;
+        match incident.state {
+            IncidentState::Closed | IncidentState::Escalated => return Ok(incident),
+            // It stays open for its alerts alone.
+            IncidentState::Watching if incident.fires() => return Ok(incident),
+            _ => {}
         }
     }
 }

@@ -131,6 +131,9 @@ impl Feed {
                 line("waiting", Tone::Warning, format!("for {} ({on})", one_line(dependency)))
             }
             EventBody::WaitingEnded { on } => line("waiting", Tone::Good, format!("over: {on} is closed")),
+            EventBody::DiagnosisRequested { by, note } => {
+                line("diagnose", Tone::Strong, one_line(&format!("{by} asks anew  {note}")).trim_end().to_owned())
+            }
             EventBody::PlanMade { plan, reason } => line("plan", Tone::Faint, plan_text(plan, reason)),
             EventBody::RemedyManual { instructions, reason, .. } => {
                 line("manual", Tone::Warning, format!("{} ({})", one_line(instructions), one_line(reason)))

@@ -21,6 +21,7 @@ mod plan;
 mod redact;
 mod seen;
 mod shape;
+mod state;
 mod units;
 
 pub use alert::{Alert, AlertStatus, Delivery, Labels, LeftOut, SenderKind};
@@ -33,8 +34,8 @@ pub use evidence::{Cause, Evidence, Finding, Verdict};
 pub use exit::ExitReason;
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
 pub use incident::{
-    Action, CallRecord, Comment, GateRecord, Incident, IncidentState, ManualRemedy, Recheck, Retry, StepRecord,
-    StepStatus, UndoWanted, Unsent, Untold, VerifyRecord,
+    Action, CallRecord, Comment, GateRecord, Incident, ManualRemedy, Recheck, Retry, StepRecord, StepStatus,
+    UndoWanted, Unsent, Untold, VerifyRecord,
 };
 pub use inventory::{EnvironmentKind, Instance, Inventories, Inventory, Service, nearest};
 pub use message::Message;
@@ -42,6 +43,7 @@ pub use plan::{Phase, PhaseName, Plan, PlanSource, Remedy, Risk, Step, StepRole}
 pub use redact::{Redactor, clean_text, is_secret_name};
 pub use seen::seen;
 pub use shape::{Shape, ShapeError};
+pub use state::IncidentState;
 pub use units::{ByteSize, TimeSpan, UnitError};
 
 /// A point in time, UTC.

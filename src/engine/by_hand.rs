@@ -8,7 +8,7 @@ use super::now;
 use super::run::Loop;
 use super::slot::Slot;
 use crate::catalog::{On, Operation};
-use crate::domain::{EventBody, IncidentId, Service, Shape, Trigger, Values};
+use crate::domain::{EventBody, Incident, IncidentId, Service, Shape, Trigger, Values};
 use crate::flow;
 use serde_json::Value;
 
@@ -17,7 +17,8 @@ use serde_json::Value;
 const MOST_BY_HAND: usize = MAX_OPEN / 10;
 
 impl Loop {
-    /// Diagnoses a service. One that has an incident already is answered with that one.
+    /// Diagnoses a service. One that has an incident already is answered with that one, and diagnosed anew if it was
+    /// concluded.
     pub(super) fn diagnose(
         &mut self,
         environment: Option<&str>,
@@ -109,15 +110,11 @@ impl Loop {
                 return;
             }
         };
-        if let EventBody::IncidentOpened { group_key, .. } = &opened
+        if let EventBody::IncidentOpened { group_key, trigger, .. } = &opened
             && let Some(existing) = self.ledger.open().get(group_key)
         {
-            let answer = match flow::in_the_way(existing) {
-                Some(refusal) => Err(refusal.into()),
-                None => Ok(existing.id.clone()),
-            };
-            let _ = reply.send(answer);
-            return;
+            let existing = Incident::clone(existing);
+            return self.join_by_hand(&existing, trigger, reply);
         }
         if self.ledger.slots.len() >= MAX_OPEN {
             let _ = reply.send(Err(EngineError::Full(format!("{MAX_OPEN} incidents are open; close some"))));
@@ -125,6 +122,23 @@ impl Loop {
         }
         let config = self.shared.config();
         let entry = self.ledger.push(&id, vec![opened], now(), Origin::Command, &config);
+        entry.then(Box::new(move |result, _| {
+            let _ = reply.send(result.map(|()| id));
+        }));
+    }
+
+    /// Answers with the incident that is open already; a diagnosis of one that was concluded is made anew.
+    fn join_by_hand(&mut self, open: &Incident, trigger: &Trigger, reply: Reply<IncidentId>) {
+        let anew = match trigger {
+            Trigger::Diagnose { name, note } => flow::diagnose_again(open, name, note),
+            _ => None,
+        };
+        let id = open.id.clone();
+        let Some(events) = anew else {
+            let _ = reply.send(flow::in_the_way(open).map_or(Ok(id), |refusal| Err(refusal.into())));
+            return;
+        };
+        let entry = self.ledger.push(&id, events, now(), Origin::Command, &self.shared.config());
         entry.then(Box::new(move |result, _| {
             let _ = reply.send(result.map(|()| id));
         }));

@@ -113,9 +113,8 @@ impl Loop {
         let inventories = self.shared.inventories();
         let since = now() - config.policies.storm.window.as_chrono();
         for (name, inventory) in inventories.iter() {
-            let alerting = self.ledger.alerting(name, since);
-            let opened = flow::storm(config, name, alerting, inventory.services.len(), &self.ledger.open());
-            if let Some(opened) = opened {
+            let alerting = self.ledger.alerting(name, inventory.services.len(), since);
+            if let Some(opened) = flow::storm(config, name, alerting) {
                 self.ledger.push(&new_id(), vec![opened], now(), Origin::Command, config);
             }
         }

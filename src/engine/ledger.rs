@@ -5,9 +5,9 @@ use super::closed::Closed;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
-use crate::domain::{Alert, AlertStatus, Digest, Event, EventBody, Incident, IncidentId, StepId, Timestamp, Trigger};
+use crate::domain::{Alert, Digest, Event, EventBody, Incident, IncidentId, StepId, Timestamp, Trigger};
 use crate::flow::{self, Effect};
-use crate::gate::{History, Mutation};
+use crate::gate::{Alerting, History, Mutation};
 use crate::journal::{Append, IncidentRow, Journal, JournalError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,15 +82,16 @@ impl Ledger {
         latest.map(|incident| (incident.group_key.clone(), incident)).collect()
     }
 
-    /// Different targets of an environment that alert together: those that began to since a time, and while an incident
-    /// of the whole environment is open, all that still do.
-    pub fn alerting(&self, environment: &str, since: Timestamp) -> usize {
+    /// How much of an environment of so many targets alerts: the targets that began to since a time, and in a storm all
+    /// that still do.
+    pub fn alerting(&self, environment: &str, targets: usize, since: Timestamp) -> Alerting {
         let here = |incident: &&Incident| incident.environment == environment && incident.closed_at.is_none();
         let open: Vec<&Incident> = self.slots.values().map(Slot::latest).filter(here).collect();
-        let storm = open.iter().any(|incident| matches!(incident.trigger, Trigger::Storm { .. }));
-        let fires = |incident: &&Incident| incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
-        let alerting = open.into_iter().filter(fires).filter(|incident| storm || incident.opened_at >= since);
-        alerting.filter_map(|incident| incident.service.as_deref()).collect::<BTreeSet<_>>().len()
+        let in_storm = open.iter().any(|incident| matches!(incident.trigger, Trigger::Storm { .. }));
+        let counts = |incident: &&Incident| incident.fires() && (in_storm || incident.opened_at >= since);
+        let alerting = open.into_iter().filter(counts);
+        let count = alerting.filter_map(|incident| incident.service.as_deref()).collect::<BTreeSet<_>>().len();
+        Alerting { count, targets: targets.max(count), in_storm }
     }
 
     /// Puts events of an incident on their way. The first event of a new incident is its opening.

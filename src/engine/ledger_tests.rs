@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::Sources;
 use crate::domain::{
-    ActCall, Binding, CallOutcome, DeliveryId, Labels, Phase, PhaseName, Plan, PlanSource, Remedy, Step,
+    ActCall, AlertStatus, Binding, CallOutcome, DeliveryId, Labels, Phase, PhaseName, Plan, PlanSource, Remedy, Step,
 };
 use crate::domain::{StepRole, TimeSpan, Values};
 
@@ -91,11 +91,16 @@ fn what_has_alerted_for_long_is_no_storm_until_one_is_open() {
     alerting(&mut ledger, &config, "old", ago(60), Trigger::Alert);
     alerting(&mut ledger, &config, "api", ago(4), Trigger::Alert);
     alerting(&mut ledger, &config, "cache", ago(1), Trigger::Alert);
-    assert_eq!(ledger.alerting("shop", ago(5)), 2);
-    assert_eq!(ledger.alerting("shop", ago(2)), 1);
-    assert_eq!(ledger.alerting("elsewhere", ago(5)), 0);
+    let alerting_in = |ledger: &Ledger, place, targets, since| {
+        let Alerting { count, targets, in_storm } = ledger.alerting(place, targets, since);
+        (count, targets, in_storm)
+    };
+    assert_eq!(alerting_in(&ledger, "shop", 9, ago(5)), (2, 9, false));
+    assert_eq!(alerting_in(&ledger, "shop", 9, ago(2)), (1, 9, false));
+    assert_eq!(alerting_in(&ledger, "elsewhere", 9, ago(5)), (0, 9, false));
     alerting(&mut ledger, &config, "storm", now, Trigger::Storm { targets: 2 });
-    assert_eq!(ledger.alerting("shop", ago(2)), 3, "while it is open, all that alert count");
+    let all = alerting_in(&ledger, "shop", 1, ago(2));
+    assert_eq!(all, (3, 3, true), "while it is open, all that alert count, and what alerts is a target");
 }
 
 /// An incident whose remedy is about to be sent.

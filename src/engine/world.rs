@@ -6,10 +6,10 @@ use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
 use crate::domain::{
-    AlertStatus, EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp,
-    Trigger,
+    EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp, Trigger,
 };
 use crate::flow::{Busy, Dependency, Snapshot};
+use crate::gate::Alerting;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct World {
     kill_switch: bool,
     /// Mutating steps under way, with environment and incident.
     busy: Vec<(String, IncidentId, Busy)>,
-    alerting: BTreeMap<String, usize>,
+    alerting: BTreeMap<String, Alerting>,
     /// Reading steps that run, over all incidents.
     reading: usize,
     /// Open incidents of services, by environment and service, with what they wait for.
@@ -53,10 +53,15 @@ impl World {
             }
         }
         let since = now - current.policies.storm.window.as_chrono();
-        let alerting = current.environments.keys().map(|name| (name.clone(), ledger.alerting(name, since))).collect();
+        let inventories = shared.inventories();
+        let alerting = |name: &String| {
+            let targets = inventories.get(name).map_or(0, |inventory| inventory.services.len());
+            (name.clone(), ledger.alerting(name, targets, since))
+        };
+        let alerting = current.environments.keys().map(alerting).collect();
         Self {
             now,
-            inventories: shared.inventories(),
+            inventories,
             kill_switch: shared.is_stopped(),
             current,
             busy,
@@ -111,7 +116,7 @@ impl World {
             inventory: self.inventories.get(&incident.environment).unwrap_or(&self.nothing),
             kill_switch: self.kill_switch,
             history: &ledger.history,
-            alerting: self.alerting.get(&incident.environment).copied().unwrap_or(0),
+            alerting: self.alerting.get(&incident.environment).copied().unwrap_or_default(),
             reading: around.reading,
             dependency: around.dependency.clone(),
             awaited_is_open: awaited.is_some_and(|slot| is_worked_on(slot.latest())),
@@ -167,8 +172,7 @@ fn is_worked_on(incident: &Incident) -> bool {
 
 /// Whether others may wait for an incident: it is about a fault of its target, and is worked on.
 fn is_in_hand(incident: &Incident) -> bool {
-    let fires = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
-    fires && is_worked_on(incident) && matches!(incident.trigger, Trigger::Alert | Trigger::Diagnose { .. })
+    incident.fires() && is_worked_on(incident) && matches!(incident.trigger, Trigger::Alert | Trigger::Diagnose { .. })
 }
 
 /// Reading steps of an incident that run. Those of one that a person has taken over are stopped.

@@ -33,7 +33,7 @@ pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, on
 pub use decide::{decide, is_given_up};
 pub use fold::{apply, fold, opened};
 pub use messages::message;
-pub use people::{Refusal, Word, decision, in_the_way, too_late, word};
+pub use people::{Refusal, Word, decision, diagnose_again, in_the_way, too_late, word};
 pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
 pub use remedy::{Inspected, compared, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};

@@ -66,6 +66,18 @@ pub fn word(incident: &Incident, word: Word, by: &str, text: &str) -> Result<Vec
     Ok(events)
 }
 
+/// A new diagnosis of an incident that has its verdict, for a person who asked for one; nothing while it is worked on,
+/// or a person has the wheel.
+pub fn diagnose_again(open: &Incident, by: &str, note: &str) -> Option<Vec<EventBody>> {
+    let concluded = open.verdict.is_some() && open.taken_over_by.is_none() && !is_acting(open);
+    if !concluded || matches!(open.trigger, Trigger::Operation { .. }) {
+        return None;
+    }
+    let mut events = void_live(open, "it is diagnosed anew");
+    events.push(EventBody::DiagnosisRequested { by: by.to_owned(), note: note.to_owned() });
+    Some(events)
+}
+
 /// Why the same is not begun once more beside an open incident; nothing if that incident is the answer.
 pub fn in_the_way(open: &Incident) -> Option<Refusal> {
     let Trigger::Operation { name, operation, .. } = &open.trigger else { return None };

@@ -3,11 +3,12 @@
 use super::{
     Effect, Next, Snapshot,
     decide::{all_resolved, is_acting, is_given_up, void_live},
-    diagnose, storm,
+    diagnose,
+    storm::{self, Hold},
 };
 use crate::domain::{
-    AlertStatus, CallOutcome, EventBody, Incident, PhaseName, Recheck, StepId, StepRecord, StepRole, StepStatus,
-    TimeSpan, Trigger, Verdict,
+    CallOutcome, EventBody, Incident, PhaseName, Recheck, StepId, StepRecord, StepRole, StepStatus, TimeSpan, Trigger,
+    Verdict,
 };
 use crate::{judge, plan};
 
@@ -91,7 +92,7 @@ pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Ne
     if storm::is_storm(incident) {
         return storm::calm(incident, snapshot).map(Next::Append);
     }
-    let firing = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
+    let firing = incident.fires();
     let given_up = is_given_up(incident) && !matches!(incident.trigger, Trigger::Operation { .. });
     let doubtful = incident.steps.iter().any(|record| in_doubt(record).is_some());
     let over = all_resolved(incident) && incident.verdict.is_none() && !has_helped(incident) && !doubtful;
@@ -249,10 +250,11 @@ fn finish(incident: &Incident, snapshot: &Snapshot<'_>, verdict: Verdict) -> Nex
     // Whoever asked by hand reads the answer; nobody is paged for it.
     let asked = incident.alerts.is_empty() && incident.escalated.is_none();
     if (done || asked) && !storm::is_storm(incident) {
-        if storm::keeps_open(incident, snapshot) {
-            return Next::idle();
-        }
-        return Next::Append(vec![close(verdict.as_str().to_owned())]);
+        return match storm::hold(incident, snapshot) {
+            Some(Hold::Storm) => Next::idle(),
+            Some(Hold::Until(at)) => Next::Wait { effects: Vec::new(), wakes_at: Some(at) },
+            None => Next::Append(vec![close(verdict.as_str().to_owned())]),
+        };
     }
     match &incident.escalated {
         None => Next::Append(vec![EventBody::IncidentEscalated { reason: incident.verdict_reason.clone() }]),

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::domain::{EnvironmentKind, EventBody, IncidentId, Inventory, StepId, Timestamp};
-use crate::gate::History;
+use crate::gate::{Alerting, History};
 
 /// The world at the moment of a decision.
 pub struct Snapshot<'a> {
@@ -22,8 +22,8 @@ pub struct Snapshot<'a> {
     pub kill_switch: bool,
     /// Mutations of the last while, over all incidents.
     pub history: &'a History,
-    /// Different targets of the environment that alert together: see [`crate::config::Storm`].
-    pub alerting: usize,
+    /// How much of the environment alerts: see [`crate::config::Storm`].
+    pub alerting: Alerting,
     /// Reading steps of other incidents that run now; all incidents together have a limit.
     pub reading: usize,
     /// An open incident of something that this incident's target depends on.

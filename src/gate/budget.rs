@@ -1,16 +1,10 @@
-//! Limits on how often things are changed: budgets, the flap breaker, storms.
+//! Limits on when and how often things are changed: budgets, the flap breaker, storms.
 
 use super::request::{GateRequest, Mutation, Opinion, rule};
-use crate::config::{Policies, Storm};
+use super::storm::Alerting;
+use crate::config::Policies;
 use crate::domain::{StepId, TimeSpan};
 use std::collections::BTreeSet;
-
-/// Whether so much of an environment alerts that its targets are not the fault. Strictly by whole targets: with few of
-/// them one alert is a large share, which is why there is a minimum.
-pub fn is_storm(alerting: usize, targets: usize, storm: &Storm) -> bool {
-    let share = targets.saturating_mul(storm.percent as usize);
-    targets > 0 && alerting >= storm.minimum as usize && alerting.saturating_mul(100) >= share
-}
 
 /// What budgets, the flap breaker and the storm rule say to beginning an action; nothing if they have no objection.
 pub(super) fn opinions(policies: &Policies, request: &GateRequest<'_>) -> Vec<Opinion> {
@@ -37,13 +31,11 @@ pub(super) fn opinions(policies: &Policies, request: &GateRequest<'_>) -> Vec<Op
     let counted = count(request, flap.window, &same_operation);
     let what = format!("{} was done to '{}'", binding.operation, binding.target);
     limit(rule::FLAP, what, flap.times, flap.window, counted);
-    if is_storm(request.alerting, request.targets, &policies.storm) {
+    let Alerting { count, targets, .. } = request.alerting;
+    if request.alerting.is_storm(&policies.storm) {
         found.push(Opinion::refuse(
             rule::STORM,
-            format!(
-                "{} of {} targets alert at once: the fault is likely in what they share",
-                request.alerting, request.targets
-            ),
+            format!("{count} of {targets} targets alert at once: the fault is likely in what they share"),
         ));
     }
     found

@@ -21,14 +21,15 @@ mod decide;
 mod freeze;
 mod request;
 mod rules;
+mod storm;
 #[cfg(test)]
 mod tests;
 
 pub use approval::{ApprovalFault, undo_digest};
-pub use budget::is_storm;
 pub use clear::{Clearing, Observed, Refused, changes_since, clear, left_by};
 pub use decide::decide;
 pub use request::{GateRequest, History, IncidentFacts, Mutation, Purpose, Rulebook, Ruling, rule};
+pub use storm::Alerting;
 
 use crate::domain::{ActCall, StepId};
 

@@ -1,5 +1,6 @@
 //! What the gate is asked, and what it answers.
 
+use super::storm::Alerting;
 use crate::config::{Autonomy, Policies, Role};
 use crate::domain::{
     ActCall, Approval, Binding, Digest, EnvironmentKind, GateDecision, IncidentId, Left, Risk, Service, StepId,
@@ -61,10 +62,8 @@ pub struct GateRequest<'a> {
     pub kill_switch: bool,
     /// What was mutated before, from the journal: it survives restarts.
     pub history: &'a History,
-    /// Different targets of the environment that alert now.
-    pub alerting: usize,
-    /// Targets that the environment has.
-    pub targets: usize,
+    /// How much of the environment alerts.
+    pub alerting: Alerting,
     /// Another mutating step that is under way on the same target.
     pub busy: Option<&'a StepId>,
     /// To act, to finish what was begun, or to take it back.

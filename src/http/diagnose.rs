@@ -29,7 +29,8 @@ pub struct Begun {
     pub incident: String,
 }
 
-/// Starts a diagnosis by hand.
+/// Starts a diagnosis by hand. A service that has an incident is answered with that one, which is diagnosed anew if it had
+/// its verdict.
 #[utoipa::path(
     post, path = "/api/v1/diagnose/{service}", tag = "diagnose",
     params(("service" = String, Path, description = "Name of a service")),

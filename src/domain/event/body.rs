@@ -53,6 +53,13 @@ pub enum EventBody {
         /// The dependency's incident.
         on: IncidentId,
     },
+    /// A person asked for a new diagnosis of what had been concluded.
+    DiagnosisRequested {
+        /// Who.
+        by: String,
+        /// What they said.
+        note: String,
+    },
     /// A plan, or a revision that replaces what remained.
     PlanMade {
         /// The plan.

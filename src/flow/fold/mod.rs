@@ -94,7 +94,7 @@ pub fn apply(incident: &mut Incident, event: &Event) {
             incident.waiting_on = Some(on.clone());
             incident.waiting_since = Some((dependency.clone(), at));
         }
-        EventBody::WaitingEnded { .. } => diagnosis::start_over(incident),
+        EventBody::WaitingEnded { .. } | EventBody::DiagnosisRequested { .. } => diagnosis::start_over(incident),
         EventBody::PlanMade { plan, .. } => diagnosis::plan(incident, plan),
         EventBody::StepStarted { step, attempt } => diagnosis::step_started(incident, step, *attempt, at),
         EventBody::StepFinished { step, attempt, outcome, .. } => {

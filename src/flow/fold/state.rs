@@ -32,7 +32,7 @@ pub(super) fn state_of(incident: &Incident) -> IncidentState {
     if incident.steps.iter().any(begins_again) {
         return IncidentState::Remediating;
     }
-    IncidentState::Diagnosing
+    if incident.verdict.is_some() { IncidentState::Watching } else { IncidentState::Diagnosing }
 }
 
 /// What is tried again, and when. Nothing is while a person has the wheel, or the environment is away.

@@ -76,7 +76,6 @@ impl<'a> Case<'a> {
             kill_switch: snapshot.kill_switch,
             history: snapshot.history,
             alerting: snapshot.alerting,
-            targets: snapshot.inventory.services.len(),
             busy: snapshot.busy.iter().find(|busy| busy.target == record.step.target).map(|busy| &busy.step),
             purpose,
             undo_seen: action.undo_wanted.as_ref().and_then(|wanted| wanted.seen.as_ref()),

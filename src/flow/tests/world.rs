@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::flow::{
     Busy, Dependency, Effect, Inspected, Next, Snapshot, apply, compared, decide, decision, inspected, opened,
 };
-use crate::gate::{Cleared, History};
+use crate::gate::{Alerting, Cleared, History};
 use crate::{config::Role, expr::Truth, judge, translate};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ pub struct World {
     pub awaited_is_open: bool,
     pub busy: Vec<Busy>,
     pub reading: usize,
-    /// Targets of the environment that alert.
-    pub alerting: usize,
+    /// How much of the environment alerts.
+    pub alerting: Alerting,
     /// Whether the environment was not looked at since this process began.
     pub unseen: bool,
     /// Whether the environment does not answer, and when it last did.
@@ -74,7 +74,7 @@ impl World {
     /// The incident of a storm.
     pub fn storm(alerting: usize) -> Self {
         let mut world = Self::opened(BTreeMap::new(), Trigger::Storm { targets: alerting });
-        world.alerting = alerting;
+        world.alerting = Alerting { count: alerting, targets: alerting, in_storm: true };
         world
     }
 
@@ -105,7 +105,7 @@ impl World {
             awaited_is_open: false,
             busy: Vec::new(),
             reading: 0,
-            alerting: 1,
+            alerting: Alerting { count: 1, targets: 1, in_storm: false },
             unseen: false,
             away: false,
             seen_at: None,

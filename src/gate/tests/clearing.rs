@@ -131,7 +131,7 @@ fn an_undo_goes_backwards_once_and_only_over_what_was_done() {
 fn budgets_freezes_and_storms_do_not_hold_an_undo_back_but_the_kill_switch_does() {
     let mut case = to_undo();
     case.history.mutations = (1..=9).map(|minutes| earlier(minutes, "api", "update_resources")).collect();
-    case.alerting = 20;
+    case.alerting.count = 20;
     case.now = at("2026-11-22T12:00:00Z"); // long after the approval expired
     assert!(case.clear().is_ok());
     case.kill_switch = true;

@@ -79,7 +79,7 @@ prop_compose! {
         case.current = (rules.0, rules.1);
         case.pinned = (rules.2, rules.3);
         (case.risk, case.kill_switch, case.purpose) = (risk, kill_switch, purpose);
-        (case.alerting, case.targets) = (counts.0, counts.1);
+        case.alerting = Alerting { count: counts.0, targets: counts.1, in_storm: sent };
         case.read_only = read_only.then(|| "why".into());
         case.denied = if denied { vec![case.binding.digest()] } else { vec![] };
         case.busy = busy.then(|| StepId::new("other"));

@@ -122,13 +122,18 @@ fn the_flap_breaker_outlasts_the_budget() {
 #[test]
 fn a_storm_refuses() {
     let mut case = case();
-    (case.alerting, case.targets) = (4, 4);
+    case.alerting = Alerting { count: 4, targets: 4, in_storm: false };
     assert_eq!(case.verdict().0, Ask, "few targets are no storm");
-    (case.alerting, case.targets) = (5, 17);
+    case.alerting = Alerting { count: 5, targets: 17, in_storm: false };
     assert_eq!(case.verdict().0, Ask, "29 %");
-    (case.alerting, case.targets) = (6, 20);
+    case.alerting = Alerting { count: 6, targets: 20, in_storm: false };
     assert_eq!(case.verdict(), (Refuse, rule::STORM.into()));
-    assert!(is_storm(5, 16, &policies().storm) && !is_storm(0, 0, &policies().storm));
+    case.alerting = Alerting { count: 3, targets: 20, in_storm: true };
+    assert_eq!(case.verdict(), (Refuse, rule::STORM.into()), "half of that keeps one open");
+    case.alerting = Alerting { count: 2, targets: 6, in_storm: true };
+    assert_eq!(case.verdict().0, Ask, "too few for that");
+    case.alerting = Alerting { count: 3, targets: 21, in_storm: true };
+    assert_eq!(case.verdict().0, Ask, "too small a share for that");
 }
 
 #[test]
@@ -149,7 +154,7 @@ fn an_action_that_was_begun_is_not_left_half_done() {
     let mut case = case().approved().sent(0);
     case.purpose = Purpose::Continue;
     case.history.mutations = (1..=5).map(|minutes| earlier(minutes, "api", "x")).collect();
-    case.alerting = 20;
+    case.alerting.count = 20;
     assert_eq!(case.verdict(), (Run, rule::APPROVAL.into()));
     case.kill_switch = true;
     assert_eq!(case.verdict(), (Refuse, rule::KILL_SWITCH.into()));
@@ -162,7 +167,7 @@ fn telling_people_runs_whatever_happens_but_a_refusing_rule() {
     case.binding.calls = vec![PreparedCall::new(call, None)];
     case.risk = Risk::ReadOnly;
     case.kill_switch = true;
-    case.alerting = 20;
+    case.alerting.count = 20;
     case.read_only = Some("ambiguous".into());
     case.current.0.rules = vec![super::rule("ask", "true", Ask)];
     assert_eq!(case.verdict(), (Run, rule::HARMLESS.into()));

@@ -5,7 +5,9 @@ use oncalld::domain::{
     ActCall, Approval, ApprovalId, ApprovalState, Binding, Digest, EnvironmentKind, IncidentId, PreparedCall, StepId,
     TimeSpan, Timestamp, Values,
 };
-use oncalld::gate::{Cleared, Clearing, GateRequest, History, IncidentFacts, Observed, Purpose, Rulebook, clear};
+use oncalld::gate::{
+    Alerting, Cleared, Clearing, GateRequest, History, IncidentFacts, Observed, Purpose, Rulebook, clear,
+};
 use std::collections::BTreeMap;
 
 /// Clears a call as if a person had approved it.
@@ -42,8 +44,7 @@ pub fn cleared(call: ActCall) -> Cleared {
         incident: facts,
         kill_switch: false,
         history: &History::default(),
-        alerting: 0,
-        targets: 1,
+        alerting: Alerting { count: 0, targets: 1, in_storm: false },
         busy: None,
         purpose: Purpose::Begin,
         undo_seen: None,

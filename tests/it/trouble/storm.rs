@@ -8,22 +8,47 @@ use serde_json::{Value, json};
 /// Services; all but the last of them alert.
 const SERVICES: [&str; 6] = ["auth", "cart", "mail", "pay", "search", "web"];
 
-/// Five alerts in one delivery, as Alertmanager groups them.
-fn five(status: &str) -> Value {
-    let alerts = SERVICES[..5].iter().map(|service| {
+/// Alerts of several services in one delivery, as Alertmanager groups them.
+fn post(daemon: &Daemon, services: &[&str], status: &str) {
+    let alerts = services.iter().map(|service| {
         let labels = json!({"alertname": "ErrorRate", "service": service, "severity": "critical"});
         delivery(status, &labels)["alerts"][0].clone()
     });
     let mut grouped = delivery(status, &json!({"alertname": "ErrorRate"}));
     grouped["alerts"] = alerts.collect();
-    grouped
-}
-
-fn post(daemon: &Daemon, status: &str) {
     eventually("the alerts are taken", WAIT, || {
-        let answer = daemon.http.post("/api/v1/alerts/alertmanager", &five(status))?;
+        let answer = daemon.http.post("/api/v1/alerts/alertmanager", &grouped)?;
         if answer.status == 200 { Ok(()) } else { Err(answer.text) }
     });
+}
+
+/// A daemon whose services all run.
+fn begin() -> Daemon {
+    let services: serde_json::Map<String, Value> =
+        SERVICES.iter().map(|name| ((*name).to_owned(), json!({"argv": ["/bin/sleep", "1000"]}))).collect();
+    let environments = json!({"local": {"kind": "process", "inventory_every": "1s", "services": services}});
+    let daemon = Daemon::start(&Settings::of(environments));
+    daemon.sees_services();
+    daemon
+}
+
+/// All incidents, once there are so many.
+fn incidents(daemon: &Daemon, count: usize) -> Vec<Value> {
+    eventually(&format!("there are {count} incidents"), WAIT, || {
+        let items = daemon.http.get("/api/v1/incidents")?.ok()["items"].clone();
+        match items.as_array() {
+            Some(all) if all.len() == count => Ok(all.clone()),
+            _ => Err(items.to_string()),
+        }
+    })
+}
+
+fn id(item: &Value) -> String {
+    item["id"].as_str().expect("an id").to_owned()
+}
+
+fn closes(daemon: &Daemon, id: &str) {
+    daemon.wait_for(id, "closed", WAIT, |incident| incident["state"] == "closed");
 }
 
 /// Asks for a change of the service that does not alert, and expects the gate to refuse it because of the storm.
@@ -38,23 +63,14 @@ fn refused(daemon: &Daemon) {
         "{}",
         daemon.story(&id)
     );
-    daemon.wait_for(&id, "closed", WAIT, |incident| incident["state"] == "closed");
+    closes(daemon, &id);
 }
 
 #[test]
 fn nothing_is_changed_in_a_storm_until_its_alerts_are_over() {
-    let services: serde_json::Map<String, Value> =
-        SERVICES.iter().map(|name| ((*name).to_owned(), json!({"argv": ["/bin/sleep", "1000"]}))).collect();
-    let environments = json!({"local": {"kind": "process", "inventory_every": "1s", "services": services}});
-    let mut daemon = Daemon::start(&Settings::of(environments));
-    daemon.sees_services();
-    post(&daemon, "firing");
-    let items = eventually("an incident of each service, and one of the storm", WAIT, || {
-        let items = daemon.http.get("/api/v1/incidents")?.ok()["items"].clone();
-        if items.as_array().is_some_and(|all| all.len() == 6) { Ok(items) } else { Err(items.to_string()) }
-    });
-    let items = items.as_array().expect("a list");
-    let id = |item: &Value| item["id"].as_str().expect("an id").to_owned();
+    let mut daemon = begin();
+    post(&daemon, &SERVICES[..5], "firing");
+    let items = incidents(&daemon, 6);
     let (storms, of_services): (Vec<&Value>, Vec<&Value>) =
         items.iter().partition(|item| item["title"] == "5 of 6 services of local alert at once");
     let [storm] = storms.as_slice() else { panic!("one storm: {items:?}") };
@@ -64,22 +80,62 @@ fn nothing_is_changed_in_a_storm_until_its_alerts_are_over() {
     assert_eq!(told["verdict"], "inconclusive", "{}", daemon.story(&storm));
     // Each of them is well by itself, which would end its incident at any other time.
     for item in &of_services {
-        daemon.wait_for(&id(item), "diagnosed", WAIT, |incident| incident["verdict"] == "no_fault");
+        let end = daemon.wait_for(&id(item), "diagnosed", WAIT, |incident| incident["verdict"] == "no_fault");
+        assert_eq!(end["state"], "watching", "{}", daemon.story(&id(item)));
     }
     refused(&daemon);
     daemon.crash_and_restart();
     daemon.sees_services();
     refused(&daemon);
-    for item in items {
+    for item in &items {
         let incident = daemon.incident(&id(item));
         assert_ne!(incident["state"], "closed", "{}", daemon.story(&id(item)));
     }
 
-    post(&daemon, "resolved");
-    for item in items {
-        daemon.wait_for(&id(item), "closed", WAIT, |incident| incident["state"] == "closed");
+    // One that goes, and comes again, begins no storm anew.
+    post(&daemon, &SERVICES[..2], "resolved");
+    for item in of_services.iter().filter(|item| SERVICES[..2].contains(&item["service"].as_str().unwrap_or_default()))
+    {
+        closes(&daemon, &id(item));
+    }
+    refused(&daemon);
+    assert_eq!(daemon.incident(&storm)["state"], "escalated", "{}", daemon.story(&storm));
+
+    post(&daemon, &SERVICES[2..5], "resolved");
+    for item in &items {
+        closes(&daemon, &id(item));
     }
     assert_eq!(daemon.incident(&storm)["verdict"], "mitigated", "{}", daemon.story(&storm));
     // Now a person is asked, as ever.
     asked(&daemon, "pause_service", "web");
+}
+
+#[test]
+fn alerts_that_trickle_in_are_a_storm_though_each_service_looks_well() {
+    let daemon = begin();
+    let mut first = String::new();
+    for (count, service) in SERVICES[..5].iter().enumerate() {
+        post(&daemon, &[service], "firing");
+        let items = eventually("the alert has its incident", WAIT, || {
+            let items = daemon.http.get("/api/v1/incidents")?.ok()["items"].clone();
+            let found = items.as_array().and_then(|all| all.iter().find(|item| item["service"] == **service)).cloned();
+            found.ok_or_else(|| items.to_string())
+        });
+        let concluded = |incident: &Value| incident["state"] == "watching" && incident["verdict"] == "no_fault";
+        daemon.wait_for(&id(&items), "concluded", WAIT, concluded);
+        if count == 0 {
+            first = id(&items);
+        }
+    }
+    let items = incidents(&daemon, 6);
+    let opened = items.iter().find(|item| item["title"] == "5 of 6 services of local alert at once");
+    assert!(opened.is_some(), "a storm: {items:#?}");
+
+    // A person who asks about one of them gets an answer of now.
+    let begun = daemon.http.post("/api/v1/diagnose/auth", &json!({"note": "is it slow?"})).expect("an answer").ok();
+    assert_eq!(begun["incident"], *first, "it has an incident");
+    until(&daemon, &first, "verdict_reached", 2, WAIT);
+    assert_eq!(daemon.incident(&first)["verdict"], "no_fault", "{}", daemon.story(&first));
+    let asked = until(&daemon, &first, "diagnosis_requested", 1, WAIT);
+    assert_eq!(asked[0]["note"], "is it slow?");
 }

@@ -1,0 +1,32 @@
+//! Storms: so much of an environment alerts that its targets are likely not the fault.
+
+use crate::config::Storm;
+
+/// How much of an environment alerts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Alerting {
+    /// Different targets that alert together.
+    pub count: usize,
+    /// Targets that there are. Those that alert are, though they are gone since, or were not seen yet by a process that
+    /// has just begun.
+    pub targets: usize,
+    /// Whether a storm is open. It ends only when less than half of what opens one alerts: an alert that comes and goes
+    /// must not open one storm after another.
+    pub in_storm: bool,
+}
+
+impl Alerting {
+    /// Whether that is a storm. Strictly by whole targets: with few of them one alert is a large share, which is why
+    /// there is a minimum.
+    pub fn is_storm(&self, storm: &Storm) -> bool {
+        let weight = if self.in_storm { 2 } else { 1 };
+        let counted = self.count.saturating_mul(weight);
+        let share = self.targets.saturating_mul(storm.percent as usize);
+        self.count > 0 && counted >= storm.minimum as usize && counted.saturating_mul(100) >= share
+    }
+
+    /// Whether the environment is large enough for one.
+    pub fn may_become_storm(&self, storm: &Storm) -> bool {
+        self.targets >= storm.minimum as usize
+    }
+}
