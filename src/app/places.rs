@@ -2,7 +2,7 @@
 
 use super::AppError;
 use super::keeping::Keeping;
-use crate::config::{Config, Endpoint, EnvironmentConfig, KindSetting, Secret};
+use crate::config::{Config, EnvironmentConfig, KindSetting};
 use crate::domain::{EnvironmentKind, Inventories, Redactor};
 use crate::engine::{Equipment, Place, Places};
 use crate::execute::{
@@ -236,14 +236,13 @@ type Queried = (Vec<Arc<dyn Executor>>, Option<Arc<Alertmanager>>);
 
 /// What the environment's calls may need besides: its Prometheus and its Alertmanager.
 fn queried(environment: &EnvironmentConfig) -> Result<Queried, String> {
-    let bearer = |endpoint: &Endpoint| endpoint.bearer.as_ref().map(Secret::expose).map(str::to_owned);
     let mut executors: Vec<Arc<dyn Executor>> = Vec::new();
     if let Some(endpoint) = &environment.prometheus {
-        executors.push(Arc::new(Prometheus::new(&endpoint.url, bearer(endpoint).as_deref(), endpoint.timeout)?));
+        executors.push(Arc::new(Prometheus::new(&endpoint.url, endpoint.credentials.as_ref(), endpoint.timeout)?));
     }
     let alertmanager = match &environment.alertmanager {
         Some(endpoint) => {
-            let built = Arc::new(Alertmanager::new(&endpoint.url, bearer(endpoint).as_deref(), endpoint.timeout)?);
+            let built = Arc::new(Alertmanager::new(&endpoint.url, endpoint.credentials.as_ref(), endpoint.timeout)?);
             executors.push(built.clone());
             Some(built)
         }

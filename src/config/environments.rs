@@ -1,6 +1,6 @@
 //! environments.yml: the places where steps run.
 
-use super::Secret;
+use super::{Credentials, Secret};
 use crate::domain::{ByteSize, EnvironmentKind, Labels, TimeSpan};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -78,8 +78,8 @@ pub struct DockerConfig {
 pub struct Endpoint {
     /// Its address, without a slash at the end.
     pub url: String,
-    /// Token that it asks for.
-    pub bearer: Option<Secret>,
+    /// How oncalld proves there who it is.
+    pub credentials: Option<Credentials>,
     /// How long an answer may take.
     pub timeout: TimeSpan,
 }

@@ -62,7 +62,7 @@ impl Config {
         });
         let of_environments = self.environments.values().flat_map(|environment| {
             let endpoints = [&environment.prometheus, &environment.alertmanager].into_iter().flatten();
-            let tokens = endpoints.filter_map(|endpoint| endpoint.bearer.as_ref());
+            let tokens = endpoints.filter_map(|endpoint| endpoint.credentials.as_ref().map(Credentials::secret));
             let variables = environment.services.values().flat_map(|service| {
                 service.environment.iter().filter(|(name, _)| is_secret_name(name)).map(|(_, value)| value)
             });

@@ -116,7 +116,7 @@ shop:
     let config = Config::load(sources, &texts(files)).unwrap_or_else(|problems| panic!("{problems}"));
     let shop = &config.environments["shop"];
     assert_eq!(shop.kind, KindSetting::Fixed(EnvironmentKind::Process));
-    assert_eq!(shop.prometheus.as_ref().unwrap().bearer.as_ref().unwrap().expose(), "hunter2");
+    assert_eq!(shop.prometheus.as_ref().unwrap().credentials, Some(Credentials::Bearer(Secret::new("hunter2"))));
     assert_eq!(shop.services["api"].environment["PASSWORD"].expose(), "opensesame");
     assert_eq!(shop.services["api"].restart, RestartPolicy::OnFailure(3));
     assert!(!config.environments.contains_key("local"), "a user's environments replace the compiled-in one");

@@ -6,7 +6,6 @@
 
 use super::inbox::Outcome;
 use super::runner::Runner;
-use crate::config::{Credentials, Secret};
 use crate::domain::{Alert, Event, EventBody, LeftOut, TimeSpan};
 use crate::execute::ExecuteError;
 use crate::execute::alertmanager::Alertmanager;
@@ -94,10 +93,8 @@ fn alertmanagers(runner: &Runner, sender: &str) -> Result<Vec<Arc<Alertmanager>>
         .senders
         .iter()
         .filter(|one| one.group == sender)
-        .filter_map(|one| Some((one.external_url.as_deref()?, one.external_auth.as_ref().map(Credentials::header))))
-        .map(|(url, header)| {
-            Alertmanager::authorized_by(url, header.as_ref().map(Secret::expose), DEADLINE).map(Arc::new)
-        })
+        .filter_map(|one| Some((one.external_url.as_deref()?, one.external_auth.as_ref())))
+        .map(|(url, credentials)| Alertmanager::new(url, credentials, DEADLINE).map(Arc::new))
         .collect::<Result<_, _>>()
         .map_err(lasting)?;
     if !own.is_empty() {

@@ -2,6 +2,7 @@
 //!
 //! Addresses come from configuration only. Errors never show them: a webhook's address is often its secret.
 
+use crate::config::Credentials;
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode, Url,
     header::{AUTHORIZATION, HeaderValue},
@@ -70,24 +71,17 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An API at an address from the configuration, with a bearer token where it asks for one.
+    /// An API at an address from the configuration, with what it wants to know who asks.
     ///
     /// # Errors
     /// The address is not one of HTTP, or the token cannot stand in a header; in words that do not show either.
-    pub fn new(address: &str, bearer: Option<&str>, timeout: Duration) -> Result<Self, String> {
-        Self::authorized_by(address, bearer.map(|token| format!("Bearer {token}")).as_deref(), timeout)
-    }
-
-    /// An API at an address from the configuration, with the `Authorization` header that it asks for.
-    ///
-    /// # Errors
-    /// As of [`Self::new`].
-    pub fn authorized_by(address: &str, authorization: Option<&str>, timeout: Duration) -> Result<Self, String> {
+    pub fn new(address: &str, credentials: Option<&Credentials>, timeout: Duration) -> Result<Self, String> {
         let base = Url::parse(address).map_err(|error| format!("its address is not a URL: {error}"))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
             return Err("its address is not one of http or https".into());
         }
-        let authorization = authorization.map(HeaderValue::from_str).transpose();
+        let header = credentials.map(Credentials::header);
+        let authorization = header.map(|header| HeaderValue::from_str(header.expose())).transpose();
         let mut authorization = authorization.map_err(|_| "its token has characters that no header may have")?;
         if let Some(value) = &mut authorization {
             value.set_sensitive(true);
@@ -200,6 +194,7 @@ fn reason(error: reqwest::Error) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::config::Secret;
     use axum::{Router, http::header, response::Redirect, routing::get};
 
     /// Does what `main` does first.
@@ -223,7 +218,8 @@ pub(crate) mod tests {
     }
 
     fn endpoint(address: &str) -> Endpoint {
-        Endpoint::new(address, Some("t0ken"), Duration::from_millis(500)).unwrap()
+        let token = Credentials::Bearer(Secret::new("t0ken"));
+        Endpoint::new(address, Some(&token), Duration::from_millis(500)).unwrap()
     }
 
     #[tokio::test]

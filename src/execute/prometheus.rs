@@ -5,6 +5,7 @@ use super::{
     endpoint::{Endpoint, send},
 };
 use crate::{
+    config::Credentials,
     domain::{ActCall, ReadCall, TimeSpan, Timestamp, Values, clean_text},
     gate::Cleared,
 };
@@ -44,9 +45,10 @@ impl Prometheus {
     ///
     /// # Errors
     /// The address or the token cannot be one.
-    pub fn new(address: &str, bearer: Option<&str>, timeout: TimeSpan) -> Result<Self, String> {
+    pub fn new(address: &str, credentials: Option<&Credentials>, timeout: TimeSpan) -> Result<Self, String> {
         let timeout = timeout.as_std();
-        let endpoint = Endpoint::new(address, bearer, timeout).map_err(|problem| format!("Prometheus: {problem}"))?;
+        let endpoint =
+            Endpoint::new(address, credentials, timeout).map_err(|problem| format!("Prometheus: {problem}"))?;
         Ok(Self { endpoint, timeout })
     }
 

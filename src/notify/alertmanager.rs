@@ -2,6 +2,7 @@
 
 use super::{Message, Notifier, NotifyError, classified};
 use crate::{
+    config::Credentials,
     domain::{TimeSpan, Timestamp},
     execute::{alertmanager::Alertmanager, endpoint::EndpointError, matcher::Matcher},
 };
@@ -27,8 +28,13 @@ impl AlertmanagerNotifier {
     ///
     /// # Errors
     /// The address or the token cannot be one.
-    pub fn new(channel: &str, address: &str, bearer: Option<&str>, timeout: TimeSpan) -> Result<Self, String> {
-        let alertmanager = Alertmanager::new(address, bearer, timeout);
+    pub fn new(
+        channel: &str,
+        address: &str,
+        credentials: Option<&Credentials>,
+        timeout: TimeSpan,
+    ) -> Result<Self, String> {
+        let alertmanager = Alertmanager::new(address, credentials, timeout);
         let alertmanager = alertmanager.map_err(|problem| format!("channel {channel}: {problem}"))?;
         Ok(Self { channel: channel.to_owned(), alertmanager })
     }

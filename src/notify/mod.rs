@@ -17,7 +17,7 @@ pub use webhook::{KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookNotifie
 pub use crate::domain::Message;
 
 use crate::{
-    config::{Channel, ChannelKind, Secret},
+    config::{Channel, ChannelKind, Credentials, Secret},
     domain::TimeSpan,
     execute::endpoint::EndpointError,
 };
@@ -53,14 +53,16 @@ pub trait Notifier: Send + Sync {
 /// # Errors
 /// The address, the secret or the template cannot be used; says which channel.
 pub fn build(channel: &Channel) -> Result<Arc<dyn Notifier>, String> {
-    let secret = channel.secret.as_ref().map(Secret::expose);
     let (name, address) = (channel.name.as_str(), channel.url.as_str());
     Ok(match channel.kind {
         ChannelKind::Webhook => {
-            let template = channel.template.as_deref();
+            let (template, secret) = (channel.template.as_deref(), channel.secret.as_ref().map(Secret::expose));
             Arc::new(WebhookNotifier::new(name, address, template, secret, TIMEOUT.as_std())?)
         }
-        ChannelKind::Alertmanager => Arc::new(AlertmanagerNotifier::new(name, address, secret, TIMEOUT)?),
+        ChannelKind::Alertmanager => {
+            let token = channel.secret.clone().map(Credentials::Bearer);
+            Arc::new(AlertmanagerNotifier::new(name, address, token.as_ref(), TIMEOUT)?)
+        }
     })
 }
 

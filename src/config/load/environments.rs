@@ -4,7 +4,8 @@ use super::platform::all;
 use super::secrets::Files;
 use super::urls;
 use crate::config::{
-    Autonomy, DataStore, DockerConfig, Endpoint, EnvironmentConfig, KindSetting, RestartPolicy, Secret, ServiceConfig,
+    Autonomy, Credentials, DataStore, DockerConfig, Endpoint, EnvironmentConfig, KindSetting, RestartPolicy, Secret,
+    ServiceConfig,
 };
 use crate::document::{Content, Decode, Fields, Node, Problem, Reports, choices};
 use crate::domain::{EnvironmentKind, TimeSpan, nearest};
@@ -138,7 +139,7 @@ fn endpoint(fields: &Fields<'_>, name: &'static str, secrets: &Files<'_>) -> Opt
     let bearer = secrets.secret(&fields, "bearer", "bearer_file");
     let timeout = fields.or("timeout", TimeSpan::from_secs(10));
     fields.finish();
-    Some(Some(Endpoint { url: url?, bearer: bearer?, timeout: timeout? }))
+    Some(Some(Endpoint { url: url?, credentials: bearer?.map(Credentials::Bearer), timeout: timeout? }))
 }
 
 fn service(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<ServiceConfig> {

@@ -6,6 +6,7 @@ use super::{
     matcher::{Comparison, Matcher, group_labels},
 };
 use crate::{
+    config::Credentials,
     domain::{ActCall, Alert, Labels, ReadCall, TimeSpan, Timestamp, Values, clean_text},
     gate::Cleared,
     intake::{Rejected, further_alerts},
@@ -34,17 +35,8 @@ impl Alertmanager {
     ///
     /// # Errors
     /// The address or the token cannot be one.
-    pub fn new(address: &str, bearer: Option<&str>, timeout: TimeSpan) -> Result<Self, String> {
-        let endpoint = Endpoint::new(address, bearer, timeout.as_std());
-        Ok(Self { endpoint: endpoint.map_err(|problem| format!("Alertmanager: {problem}"))? })
-    }
-
-    /// The Alertmanager at an address from the configuration, with the `Authorization` header that it asks for.
-    ///
-    /// # Errors
-    /// As of [`Self::new`].
-    pub fn authorized_by(address: &str, authorization: Option<&str>, timeout: TimeSpan) -> Result<Self, String> {
-        let endpoint = Endpoint::authorized_by(address, authorization, timeout.as_std());
+    pub fn new(address: &str, credentials: Option<&Credentials>, timeout: TimeSpan) -> Result<Self, String> {
+        let endpoint = Endpoint::new(address, credentials, timeout.as_std());
         Ok(Self { endpoint: endpoint.map_err(|problem| format!("Alertmanager: {problem}"))? })
     }
 
