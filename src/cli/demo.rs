@@ -149,14 +149,21 @@ impl<'a> Play<'a> {
         let fault = self.arguments.fault;
         self.until_well().await?;
         self.say("demo", "cache, api and web run, and all is well");
+        self.page();
         self.say("fault", fault.story());
         sabotage(fault, self.stage).await?;
         let incident = self.alert().await?;
         let outcome = self.watch(incident).await?;
         self.report(&outcome).await?;
         let right = self.judge(&outcome);
-        self.say("page", &format!("{}/", self.client.base()));
+        if !self.arguments.once {
+            self.page(); // it stays up, and the report scrolled the address away
+        }
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn page(&self) {
+        self.say("page", &format!("{}/", self.client.base()));
     }
 
     /// Something that the demo itself has to say, in the form of the live lines.

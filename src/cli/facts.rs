@@ -47,7 +47,8 @@ fn names(facts: &Values, name: &str) -> String {
 fn counts(facts: &Values, fields: &[&str]) -> String {
     let seen: Vec<String> = fields
         .iter()
-        .filter_map(|name| number(facts, name).filter(|count| *count > 0).map(|count| format!("{count} {name}")))
+        .filter_map(|name| Some((number(facts, name).filter(|count| *count > 0)?, name)))
+        .map(|(count, name)| format!("{count} {}", if count == 1 { name.trim_end_matches('s') } else { name }))
         .collect();
     if seen.is_empty() { "nothing unusual".into() } else { seen.join(", ").replace('_', " ") }
 }

@@ -117,16 +117,17 @@ fn fact(value: &Value) -> Option<String> {
     }
 }
 
-/// A field of an object: what has fields itself is told in brackets.
+/// A field of an object: what has fields or entries itself is told in brackets.
 fn named(name: &str, field: &Value) -> Option<String> {
     let text = fact(field)?;
-    Some(if field.is_object() { format!("{name} ({text})") } else { format!("{name} {text}") })
+    let within = field.is_object() || field.is_array();
+    Some(if within { format!("{name} ({text})") } else { format!("{name} {text}") })
 }
 
-/// Whether it fits into the line of its object: no list, and no more than one level of fields.
+/// Whether it fits into the line of its object: no list but of texts, and no more than one level of fields.
 fn is_plain(value: &Value) -> bool {
     match value {
-        Value::Array(_) => false,
+        Value::Array(items) => items.iter().all(Value::is_string),
         Value::Object(fields) => fields.values().all(|field| !field.is_object() && !field.is_array()),
         _ => true,
     }
@@ -171,19 +172,23 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_event_tells_its_signal() {
+    fn entries_tell_what_is_in_them() {
         let event = json!({
             "action": "kill", "at": "2026-11-21T17:14:11.08Z", "attributes": {"signal": "9", "by": ""}, "instance": "api",
         });
         let deep = json!({"instance": "api", "limits": {"memory": {"soft": 1}}});
-        let Value::Object(values) = json!({"events": [event, deep], "ooms": 0}) else { panic!("an object") };
+        let service = json!({"name": "api", "depends_on": ["cache", "store"], "needed_by": [], "job": false});
+        let events = json!({"events": [event, deep], "ooms": 0, "services": [service]});
+        let Value::Object(values) = events else { panic!("an object") };
         assert_eq!(
             facts(&values),
             [
                 "events: 2 entries",
                 "  - action kill, at 2026-11-21 17:14:11Z, attributes (signal 9), instance api",
                 "  - 2 entries",
-                "ooms: 0"
+                "ooms: 0",
+                "services: 1 entry",
+                "  - depends_on (cache, store), job false, name api"
             ]
         );
     }

@@ -51,7 +51,9 @@ fn it_asks_and_does_what_it_is_told() {
     let said = answered("y\\n");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.err.contains("approve? [y/N]"), "{}", said.err);
-    assert!(said.err.contains("page") && said.err.contains("http://127.0.0.1:"), "where the page is: {}", said.err);
+    let before = said.err.split("approve?").next().expect("a text");
+    assert!(before.contains("  page        http://127.0.0.1:"), "where the page is, while it is there: {}", said.err);
+    assert_eq!(said.err.matches("  page  ").count(), 1, "it is gone at the end: {}", said.err);
     assert!(said.out.starts_with("# ") && said.out.contains("Verdict: **resolved**"), "the report: {}", said.out);
 }
 
