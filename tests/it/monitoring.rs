@@ -7,13 +7,14 @@ use crate::support::{
     http::free_port,
     monitoring::{Monitoring, Watched},
     need::{Need, have},
+    waiting::eventually,
 };
 use oncalld::domain::{ActCall, IncidentId, ReadCall, Shape, TimeSpan, Values, spec_of};
 use oncalld::execute::{ExecuteError, Executor, Probed, alertmanager::Alertmanager, prometheus::Prometheus};
 use oncalld::judge;
 use oncalld::notify::{AlertmanagerNotifier, Message, Notifier};
 use serde_json::{Value, json};
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 const TIMEOUT: TimeSpan = TimeSpan::from_secs(10);
 
@@ -22,18 +23,6 @@ fn monitoring() -> Option<Monitoring> {
     let address = format!("127.0.0.1:{}", free_port());
     let watched = Watched { address: &address, labels: json!({"name": "api"}), alert: "Gone", expression: "up == 0" };
     have(&[Need::Prometheus]).then(|| Monitoring::start(&watched, free_port()))
-}
-
-async fn eventually<T, F: Future<Output = Result<T, String>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
-    let mut last = String::new();
-    for _ in 0..150 {
-        match attempt().await {
-            Ok(value) => return value,
-            Err(problem) => last = problem,
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    panic!("{what}: {last}");
 }
 
 async fn read(executor: &dyn Executor, name: &str, with: Value) -> Result<Values, ExecuteError> {

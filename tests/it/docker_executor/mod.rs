@@ -12,12 +12,11 @@ mod storage;
 mod typed;
 
 use crate::support::clear::cleared;
+use crate::support::waiting::eventually;
 use oncalld::domain::{ActCall, CallSpec, Inventory, ReadCall, Redactor, Service, TimeSpan, Values, spec_of};
 use oncalld::execute::docker::{Connection, DeclaredService, DockerConfig, DockerEnvironment, build};
 use oncalld::execute::{Environment, ExecuteError, Executor, restore::RestoreStore};
 use serde_json::{Value, json};
-use std::future::Future;
-use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// An executor with its watching task, and a store of its own.
@@ -125,18 +124,6 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         self.stop.cancel();
-    }
-}
-
-/// Tries for up to two minutes: a machine may be slow.
-pub async fn eventually<T, F: Future<Output = Result<T, String>>>(what: &str, attempt: impl Fn() -> F) -> T {
-    let started = Instant::now();
-    loop {
-        match attempt().await {
-            Ok(value) => return value,
-            Err(last) if started.elapsed() > Duration::from_secs(120) => panic!("{what}: last {last}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(150)).await,
-        }
     }
 }
 

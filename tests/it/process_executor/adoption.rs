@@ -1,11 +1,11 @@
 //! Either side may be killed, and nothing is orphaned or doubled.
 
-use super::{LIMIT, Rig, kill, shell};
+use super::{Rig, kill, shell};
+use crate::support::waiting::eventually;
 use oncalld::config::{RestartPolicy, ServiceConfig};
 use oncalld::shim::proc;
 use rustix::process::Signal;
 use serde_json::json;
-use std::time::{Duration, Instant};
 
 const LIVES: &str = "echo begins; trap 'echo ends; exit 0' TERM; while :; do sleep 0.05; done";
 
@@ -34,11 +34,11 @@ async fn a_shim_that_is_killed_gets_a_successor_and_its_program_notices_nothing(
     gone(shim.pid).await;
     assert_eq!(rig.status("api").await["state"], "running");
     rig.again().await;
-    let start = Instant::now();
-    while rig.state("api").shim.is_none_or(|now| now == shim) {
-        assert!(start.elapsed() < LIMIT, "no successor");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("a successor", || async {
+        let now = rig.state("api").shim;
+        if now.as_ref().is_some_and(|now| *now != shim) { Ok(()) } else { Err(format!("{now:?}")) }
+    })
+    .await;
     assert_eq!(rig.pid("api"), pid);
     // It wrote on while nobody read, and not a line of that is lost; what the shim had in its hands is.
     rig.until_logged("api", "line 60").await;
@@ -48,9 +48,8 @@ async fn a_shim_that_is_killed_gets_a_successor_and_its_program_notices_nothing(
     assert_eq!(rig.events("api").await["starts"], 1);
     // The successor cannot see how it ends, but that it does.
     kill(pid, Signal::KILL);
-    let status = rig.until("api", |status| status["state"] == "exited").await;
-    assert_eq!(status["exit_code"], json!(null));
-    assert_ne!(status["error"], "");
+    let told = |status: &serde_json::Value| status["state"] == "exited" && status["error"] != "";
+    assert_eq!(rig.until("api", told).await["exit_code"], json!(null));
 }
 
 #[tokio::test]
@@ -101,20 +100,20 @@ async fn two_daemons_at_once_start_one_program() {
 #[tokio::test]
 async fn a_child_that_outlives_its_parent_is_not_forgotten() {
     let rig = Rig::new([("api", shell("(trap '' HUP TERM; sleep 600) & exec sleep 601"))]).await;
-    let start = Instant::now();
-    while rig.read("process.processes", json!({"service": "api"})).await["count"].as_i64() < Some(2) {
-        assert!(start.elapsed() < LIMIT, "no child");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("a child", || async {
+        let processes = rig.read("process.processes", json!({"service": "api"})).await;
+        if processes["count"].as_i64() >= Some(2) { Ok(()) } else { Err(processes.to_string()) }
+    })
+    .await;
     rig.act("process.stop", json!({"service": "api", "stop_timeout": "5s"})).await;
     // The rig checks when it ends that nothing is left.
     assert_eq!(rig.status("api").await["exit_reason"], "stopped");
 }
 
 async fn gone(pid: i32) {
-    let start = Instant::now();
-    while proc::stat(pid).is_some_and(|stat| stat.state != 'Z') {
-        assert!(start.elapsed() < LIMIT, "{pid} does not end");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("its end", || async {
+        let alive = proc::stat(pid).is_some_and(|stat| stat.state != 'Z');
+        if alive { Err(format!("{pid} is alive")) } else { Ok(()) }
+    })
+    .await;
 }

@@ -1,6 +1,7 @@
 //! Starting, stopping, freezing, limiting and scaling.
 
 use super::{LIMIT, Rig, kill, permanent, shell, with_memory};
+use crate::support::waiting::eventually;
 use rustix::process::Signal;
 use serde_json::json;
 use std::time::Instant;
@@ -23,11 +24,10 @@ async fn a_service_is_stopped_started_and_restarted() {
     assert_eq!((&stopped["state"], &stopped["exit_reason"]), (&json!("exited"), &json!("stopped")));
     assert_eq!((&stopped["exit_code"], &stopped["running_instances"]), (&json!(0), &json!(0)));
     assert_eq!(rig.act("process.stop", json!({"service": "api", "stop_timeout": "5s"})).await["changed"], false);
-    let start = Instant::now();
-    while rig.state("api").shim.is_some() {
-        assert!(start.elapsed() < LIMIT, "something runs for a stopped service");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    eventually("nothing runs for a stopped service", || async {
+        rig.state("api").shim.map_or(Ok(()), |shim| Err(format!("{shim:?}")))
+    })
+    .await;
     assert_eq!(rig.act("process.start", one).await["changed"], true);
     assert_eq!(rig.status("api").await["state"], "running");
     let events = rig.events("api").await;

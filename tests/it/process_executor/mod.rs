@@ -12,6 +12,7 @@ mod typed;
 
 use crate::support::clear::cleared;
 use crate::support::daemon::ONCALLD;
+use crate::support::waiting::eventually;
 use oncalld::config::{RestartPolicy, Secret, ServiceConfig};
 use oncalld::domain::{ActCall, ByteSize, Inventory, ReadCall, TimeSpan, Values, spec_of};
 use oncalld::execute::process::{ProcessConfig, ProcessEnvironment};
@@ -180,15 +181,11 @@ impl Rig {
 
     /// Waits until the status is as wanted.
     pub async fn until(&self, service: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
-        loop {
+        eventually(service, || async {
             let status = self.status(service).await;
-            if wanted(&status) {
-                return status;
-            }
-            assert!(start.elapsed() < LIMIT, "{service} does not come to be as wanted: {status}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            if wanted(&status) { Ok(status) } else { Err(status.to_string()) }
+        })
+        .await
     }
 
     /// Waits until the log has a line that contains this.
@@ -198,15 +195,11 @@ impl Rig {
 
     /// Waits until the lines of the log are as wanted.
     pub async fn until_log(&self, service: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
-        let start = Instant::now();
-        loop {
+        eventually(&format!("the log of {service}"), || async {
             let lines = self.log_texts(service).await;
-            if wanted(&lines) {
-                return lines;
-            }
-            assert!(start.elapsed() < LIMIT, "the log of {service} does not come to be as wanted: {lines:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            if wanted(&lines) { Ok(lines) } else { Err(format!("{lines:?}")) }
+        })
+        .await
     }
 }
 

@@ -65,15 +65,11 @@ async fn a_start_has_folder_argv_and_log_but_no_value_of_a_variable() {
     assert!(command.contains("env -u DEBUG LEVEL=warn sh -c") && command.ends_with("# with SECRET_TOKEN as declared"));
     type_in(&command, &variables);
     rig.until_logged("api", "to the log").await;
-    let start = Instant::now();
-    let ran = loop {
+    let ran = eventually("what it writes", || async {
         let ran = std::fs::read_to_string(&marker).unwrap_or_default();
-        if ran.lines().count() == 2 {
-            break ran;
-        }
-        assert!(start.elapsed() < LIMIT, "it did not run: {ran}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+        if ran.lines().count() == 2 { Ok(ran) } else { Err(ran) }
+    })
+    .await;
     let place = folder.path().canonicalize().expect("a folder");
     assert_eq!(ran, format!("{}\ntoken hunter2hunter2 debug unset\n", place.display()));
 }

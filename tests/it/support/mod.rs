@@ -11,9 +11,11 @@ pub mod http;
 pub mod link;
 pub mod monitoring;
 pub mod need;
+pub mod postgresql;
 pub mod receiver;
 pub mod shipped;
 pub mod source;
 pub mod stage;
+pub mod waiting;
 
 pub use shipped::shipped;
