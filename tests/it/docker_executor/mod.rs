@@ -5,6 +5,7 @@ mod connections;
 pub mod data_store;
 mod halfway;
 mod logs;
+mod prune;
 mod recreation;
 mod remote;
 mod status;
@@ -12,6 +13,7 @@ mod storage;
 mod typed;
 
 use crate::support::clear::cleared;
+use crate::support::engine::PrivateEngine;
 use crate::support::waiting::eventually;
 use oncalld::domain::{ActCall, CallSpec, Inventory, ReadCall, Redactor, Service, TimeSpan, Values, spec_of};
 use oncalld::execute::docker::{Connection, DeclaredService, DockerConfig, DockerEnvironment, build};
@@ -36,6 +38,13 @@ impl Rig {
     /// Declares nothing.
     pub async fn new() -> Self {
         Self::with(Vec::new()).await
+    }
+
+    /// On an engine of the test's own.
+    pub async fn on(engine: &PrivateEngine) -> Self {
+        let connection = Connection { host: Some(engine.host()), certificates: None };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::at(connection, std::sync::Arc::new(folder), Vec::new()).await
     }
 
     /// Another one over the same store, as after a restart of the daemon.

@@ -1,6 +1,9 @@
 //! Why a container is as it is.
 
 use super::{Rig, declared, eventually};
+use crate::support::disk::ReadOnly;
+use crate::support::engine::PrivateEngine;
+use crate::support::need::{Need, have};
 use crate::support::stage::{Stage, docker, docker_ok};
 use serde_json::json;
 
@@ -213,4 +216,28 @@ async fn mounts_and_the_last_looks_at_its_health_are_told() {
     assert!(looks.windows(2).all(|two| two[0]["at"].as_str() < two[1]["at"].as_str()), "the newest last: {status}");
     docker_ok(&["exec", &api, "touch", "/tmp/well"]);
     rig.until(&api, |status| status["health_log"][4]["exit_code"] == 0 && status["ready"] == true).await;
+}
+
+#[tokio::test]
+async fn a_container_that_could_not_be_removed_is_dead() {
+    let Some(engine) = have(&[Need::Mount]).then(PrivateEngine::start).flatten() else { return };
+    let rig = Rig::on(&engine).await;
+    engine.image("app:v1", &["/bin/sleep", "600"]);
+    engine.ok(&["run", "--detach", "--network", "none", "--name", "app", "app:v1"]);
+    let disk = ReadOnly::mount(&engine.layers());
+    assert!(!engine.docker(&["rm", "--force", "app"]).ok, "its files cannot go");
+    let status = rig.until("app", |status| status["state"] != "running").await;
+    assert_eq!(status["state"], "dead", "{status}");
+    for field in ["running", "ready", "paused", "crash_looping"] {
+        assert_eq!(status[field], false, "{field}: {status}");
+    }
+    assert!(status["error"].as_str().is_some_and(|error| error.contains("read-only file system")), "{status}");
+    let service = rig.service("app").await;
+    assert_eq!(service.instances[0].state, "dead");
+    // It is gone for all purposes, and the engine says so.
+    let error = rig.try_act("container.start", json!({"container": "app"})).await.expect_err("it is dead");
+    assert!(matches!(error, oncalld::execute::ExecuteError::Permanent { .. }), "{error}");
+    drop(disk);
+    engine.ok(&["rm", "app"]);
+    assert_eq!(rig.status("app").await["state"], "missing");
 }

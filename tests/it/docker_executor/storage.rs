@@ -1,12 +1,10 @@
 //! Disks that fill up, and what may be done about it.
 
 use super::{Rig, declared};
-use crate::support::engine::PrivateEngine;
 use crate::support::stage::{Stage, docker, docker_ok};
 use oncalld::execute::ExecuteError;
-use oncalld::execute::docker::{Connection, DeclaredService};
+use oncalld::execute::docker::DeclaredService;
 use serde_json::json;
-use std::sync::Arc;
 
 #[tokio::test]
 async fn a_full_disk_is_cleared_where_it_is_declared_and_nowhere_else() {
@@ -91,33 +89,4 @@ async fn a_log_is_truncated_after_its_end_is_kept() {
     assert_eq!((&done["changed"], done["id"].as_str().map(str::len)), (&json!(true), Some(64)), "{done}");
     let after = rig.read("container.disk", read).await;
     assert!(after["log_size"].as_u64() < before["log_size"].as_u64().map(|size| size / 10), "{after}");
-}
-
-#[tokio::test]
-async fn only_what_nobody_needs_is_pruned() {
-    // An engine of its own: whatever dangles on a shared one, and its build cache, is somebody else's.
-    let Some(engine) = PrivateEngine::start() else { return };
-    let connection = Connection { host: Some(engine.host()), certificates: None };
-    let rig = Rig::at(connection, Arc::new(tempfile::tempdir().expect("a temporary folder")), Vec::new()).await;
-    let good = engine.image("used:v1", &["/bin/sleep", "600"]);
-    let dangling = engine.image("unused:v1", &["/bin/sleep", "1"]);
-    let tagged = engine.image("tagged:v1", &["/bin/sleep", "2"]);
-    let options = ["--detach", "--network", "none", "--name", "app", "--health-cmd", "/bin/true"];
-    engine.ok(&[&["run"], &options[..], &["--health-interval", "1s", "used:v1"]].concat());
-    rig.until("app", |status| status["health"] == "healthy").await;
-    super::eventually("the good configuration", || async {
-        let config = rig.read("container.config", json!({"containers": ["app"], "service": "app"})).await;
-        if config["last_good_at"].is_string() { Ok(()) } else { Err(config.to_string()) }
-    })
-    .await;
-    // Both tags move on: the images behind them dangle. One is what a rollback would need.
-    engine.image("used:v1", &["/bin/sleep", "700"]);
-    engine.image("unused:v1", &["/bin/sleep", "3"]);
-    engine.ok(&["rm", "--force", "app"]);
-    engine.ok(&["volume", "create", "data"]);
-    assert_eq!(rig.act("container.prune", json!({})).await["changed"], true);
-    let has = |image: &str| engine.docker(&["image", "inspect", image]).ok;
-    assert!(has(&good), "the last good image");
-    assert!(has(&tagged) && engine.docker(&["volume", "inspect", "data"]).ok);
-    assert!(!has(&dangling), "nobody needs it");
 }

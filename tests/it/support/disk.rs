@@ -1,9 +1,9 @@
-//! A small disk of its own, which a test can fill.
+//! Disks that make trouble: a small one that a test can fill, and one that takes no change.
 
 use super::command::run;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -47,6 +47,25 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: what a failed test left open must not keep it mounted.
         let said = run(Command::new("umount").arg("--lazy").arg(self.path()), LIMIT);
+        assert!(said.ok || std::thread::panicking(), "umount: {}", said.err);
+    }
+}
+
+/// A folder that nobody can change, not even root. Dropping it gives it back.
+pub struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    /// Mounts a folder over itself. A test that does so needs what [`SmallDisk`] needs.
+    pub fn mount(folder: &Path) -> Self {
+        let said = run(Command::new("mount").args(["--bind", "-o", "ro"]).arg(folder).arg(folder), LIMIT);
+        assert!(said.ok, "{}", said.err);
+        Self(folder.to_owned())
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let said = run(Command::new("umount").arg(&self.0), LIMIT);
         assert!(said.ok || std::thread::panicking(), "umount: {}", said.err);
     }
 }

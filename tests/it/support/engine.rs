@@ -2,7 +2,11 @@
 
 use super::command::{Said, eventually, run};
 use super::need::{Need, have};
+use serde_json::Value;
 use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -56,6 +60,11 @@ impl PrivateEngine {
         format!("unix://{}", self.folder.path().join("socket").display())
     }
 
+    /// The folder that holds the file systems of its containers and images.
+    pub fn layers(&self) -> PathBuf {
+        self.folder.path().join("data/vfs/dir")
+    }
+
     /// `docker` against this engine.
     pub fn docker(&self, arguments: &[&str]) -> Said {
         run(Command::new("docker").arg("--host").arg(self.host()).args(arguments), LIMIT)
@@ -82,6 +91,48 @@ impl PrivateEngine {
         let said = run(&mut shell, LIMIT);
         assert!(said.ok, "{}", said.err);
         said.out.trim().to_owned()
+    }
+
+    /// Builds an image with BuildKit, from this recipe and a file `ballast` of so many random bytes; its id.
+    ///
+    /// The engine has BuildKit inside, but which `docker` can ask for it depends on plugins: so the engine is asked itself.
+    pub fn build(&self, name: &str, recipe: &str, ballast: usize) -> String {
+        let context = tempfile::tempdir().expect("a temporary folder");
+        let script = r#"set -e; cd "$1"; printf '%s' "$2" >Dockerfile; head -c "$3" /dev/urandom >ballast; tar -cf context.tar Dockerfile ballast"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).arg(context.path()).arg(recipe).arg(ballast.to_string());
+        let said = run(&mut shell, LIMIT);
+        assert!(said.ok, "{}", said.err);
+        let archive = std::fs::read(context.path().join("context.tar")).expect("an archive");
+        let said = self.ask("POST", &format!("/build?version=2&networkmode=none&t={name}"), &archive);
+        assert!(said.contains("moby.image.id") && !said.contains("errorDetail"), "{said}");
+        self.ok(&["image", "inspect", "--format", "{{.Id}}", name])
+    }
+
+    /// Sizes of the build cache in bytes: of what images share, and of what nothing but a later build would use.
+    pub fn build_cache(&self) -> (u64, u64) {
+        let usage: Value = serde_json::from_str(&self.ask("GET", "/system/df", &[])).expect("JSON");
+        let all = usage["BuildCache"].as_array().map_or(&[][..], Vec::as_slice);
+        let size =
+            |shared: bool| all.iter().filter(move |one| one["Shared"] == shared).filter_map(|one| one["Size"].as_u64());
+        (size(true).sum(), size(false).sum())
+    }
+
+    /// One request to its API; what it answered.
+    fn ask(&self, method: &str, path: &str, body: &[u8]) -> String {
+        let mut stream = UnixStream::connect(self.folder.path().join("socket")).expect("the engine's socket");
+        stream.set_read_timeout(Some(LIMIT)).expect("a socket");
+        // Of this version there are no chunks, and the end of the answer is the end of the stream.
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/x-tar\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.contains(" 200 "), "{method} {path}: {answer}");
+        body.to_owned()
     }
 }
 
