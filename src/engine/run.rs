@@ -143,7 +143,7 @@ impl Loop {
         match next {
             Next::Append(events) => {
                 let pinned = slot.pinned.clone();
-                world.decided(&events);
+                world.decided(id, &events);
                 self.ledger.push(id, events, world.now, Origin::Decision, &pinned);
             }
             Next::Wait { effects, wakes_at } => {

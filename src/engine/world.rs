@@ -6,11 +6,11 @@ use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
 use crate::domain::{
-    EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp, Trigger,
+    EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp,
 };
-use crate::flow::{Busy, Dependency, Snapshot};
+use crate::flow::{Busy, Dependency, Snapshot, Waiting, is_worked_on};
 use crate::gate::Alerting;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The world at the moment of a round of decisions.
@@ -24,8 +24,7 @@ pub(super) struct World {
     alerting: BTreeMap<String, Alerting>,
     /// Reading steps that run, over all incidents.
     reading: usize,
-    /// Open incidents of services, by environment and service, with what they wait for.
-    open: BTreeMap<(String, String), (IncidentId, Option<IncidentId>)>,
+    waiting: Waiting,
     nothing: Inventory,
 }
 
@@ -41,16 +40,13 @@ impl World {
     pub fn gather(ledger: &Ledger, shared: &Shared, now: Timestamp) -> Self {
         let current = shared.config();
         let mut busy = Vec::new();
-        let mut open = BTreeMap::new();
+        let mut waiting = Waiting::default();
         let mut reading = 0;
         for (id, slot) in &ledger.slots {
             let incident = slot.latest();
             reading += self::reading(incident);
             busy.extend(acting(incident).map(|under_way| (incident.environment.clone(), id.clone(), under_way)));
-            if let Some(service) = incident.service.as_ref().filter(|_| is_in_hand(incident)) {
-                let key = (incident.environment.clone(), service.clone());
-                open.insert(key, (id.clone(), incident.waiting_on.clone()));
-            }
+            waiting.know(incident);
         }
         let since = now - current.policies.storm.window.as_chrono();
         let inventories = shared.inventories();
@@ -67,7 +63,7 @@ impl World {
             busy,
             alerting,
             reading,
-            open,
+            waiting,
             nothing: Inventory::default(),
         }
     }
@@ -82,13 +78,17 @@ impl World {
                 .filter(|(place, id, _)| elsewhere(place, id))
                 .map(|(_, _, busy)| busy.clone())
                 .collect(),
-            dependency: self.dependency(incident),
+            dependency: self
+                .inventories
+                .get(&incident.environment)
+                .and_then(|inventory| self.waiting.dependency(incident, inventory)),
             reading: self.reading.saturating_sub(reading(incident)),
         }
     }
 
     /// Takes note of what was decided in this round, and is not durable yet.
-    pub fn decided(&mut self, events: &[EventBody]) {
+    pub fn decided(&mut self, id: &IncidentId, events: &[EventBody]) {
+        self.waiting.decided(id, events);
         self.reading += events.iter().filter(|event| matches!(event, EventBody::StepStarted { .. })).count();
     }
 
@@ -123,56 +123,6 @@ impl World {
             busy: &around.busy,
         }
     }
-
-    /// An open incident of something that this incident's target needs, nearest first; never one that waits for this
-    /// very incident, or both would wait for ever.
-    fn dependency(&self, incident: &Incident) -> Option<Dependency> {
-        if !matches!(incident.trigger, Trigger::Alert | Trigger::Diagnose { .. }) {
-            return None;
-        }
-        let inventory = self.inventories.get(&incident.environment)?;
-        let mut queue: VecDeque<&str> = VecDeque::from([incident.service.as_deref()?]);
-        let mut seen: BTreeSet<&str> = queue.iter().copied().collect();
-        while let Some(name) = queue.pop_front() {
-            for needed in inventory.services.get(name).into_iter().flat_map(|service| &service.depends_on) {
-                if !seen.insert(needed) {
-                    continue;
-                }
-                queue.push_back(needed);
-                let found = self.open.get(&(incident.environment.clone(), needed.clone()));
-                if let Some((id, _)) = found.filter(|(id, _)| !self.waits_for(id, &incident.id)) {
-                    return Some(Dependency { incident: id.clone(), service: needed.clone() });
-                }
-            }
-        }
-        None
-    }
-
-    fn waits_for(&self, waiting: &IncidentId, on: &IncidentId) -> bool {
-        let mut current = Some(waiting);
-        // Each hop is another incident, so the number of open ones bounds the walk.
-        for _ in 0..=self.open.len() {
-            match current {
-                Some(id) if id == on => return true,
-                Some(id) => {
-                    current = self.open.values().find(|(open, _)| open == id).and_then(|(_, on)| on.as_ref());
-                }
-                None => return false,
-            }
-        }
-        true
-    }
-}
-
-/// Whether something is still found out or done in an incident. One that was given up ends when a person says so, one
-/// that a storm keeps open ends with that, and what needs its target cannot wait for either unseen.
-fn is_worked_on(incident: &Incident) -> bool {
-    incident.closed_at.is_none() && incident.verdict.is_none()
-}
-
-/// Whether others may wait for an incident: it is about a fault of its target, and is worked on.
-fn is_in_hand(incident: &Incident) -> bool {
-    incident.fires() && is_worked_on(incident) && matches!(incident.trigger, Trigger::Alert | Trigger::Diagnose { .. })
 }
 
 /// Reading steps of an incident that run. Those of one that a person has taken over are stopped.

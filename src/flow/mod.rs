@@ -27,6 +27,7 @@ mod snapshot;
 mod storm;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use backoff::{MAX_ATTEMPTS, backoff};
 pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, only_reads, operate_by_hand};
@@ -38,3 +39,4 @@ pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
 pub use remedy::{Inspected, compared, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};
 pub use storm::{storm, storm_key};
+pub use waiting::{Waiting, is_worked_on};

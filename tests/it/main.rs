@@ -4,6 +4,7 @@
 mod cli;
 mod conformance;
 mod demo;
+mod dependents;
 mod docker_executor;
 mod documents;
 mod faults_docker;

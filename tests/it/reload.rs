@@ -2,8 +2,8 @@
 
 use crate::support::command::eventually;
 use crate::support::daemon::{Daemon, Settings};
+use crate::support::drive::program;
 use crate::support::stage::Stage;
-use oncalld::shim::{ProcessRef, ServiceFolder};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -18,16 +18,6 @@ fn sleeping(seconds: u32) -> Value {
 
 fn environment(services: Value) -> Value {
     json!({"kind": "process", "inventory_every": "1s", "services": services})
-}
-
-/// The program that an environment's service runs.
-fn program(daemon: &Daemon, environment: &str, service: &str) -> ProcessRef {
-    let folder = daemon.folder().join("data/processes").join(environment);
-    let instance = ServiceFolder::new(&folder, service).instance(1);
-    eventually("it runs", WAIT, || {
-        let state = instance.state().map_err(|error| error.to_string())?.unwrap_or_default();
-        state.program.filter(|program| program.alive().is_some()).ok_or_else(|| format!("{service} does not run"))
-    })
 }
 
 fn services(daemon: &Daemon) -> Vec<String> {

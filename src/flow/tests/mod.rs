@@ -12,4 +12,5 @@ mod trouble;
 mod undo;
 mod unsent;
 mod verdicts;
+mod waiting;
 mod world;

@@ -2,6 +2,7 @@
 
 use super::command::eventually;
 use super::daemon::Daemon;
+use oncalld::shim::{ProcessRef, ServiceFolder};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,22 @@ pub fn await_killed(daemon: &Daemon, environment: &str, service: &str) {
         let status = daemon.read(environment, "get_status", service);
         if status["exit_reason"] == "killed" { Ok(()) } else { Err(status.to_string()) }
     });
+}
+
+/// The program that a process environment's service runs.
+pub fn program(daemon: &Daemon, environment: &str, service: &str) -> ProcessRef {
+    let folder = daemon.folder().join("data/processes").join(environment);
+    let instance = ServiceFolder::new(&folder, service).instance(1);
+    eventually("it runs", Duration::from_secs(60), || {
+        let state = instance.state().map_err(|error| error.to_string())?.unwrap_or_default();
+        state.program.filter(|program| program.alive().is_some()).ok_or_else(|| format!("{service} does not run"))
+    })
+}
+
+/// Kills the program of a process environment's service behind the daemon's back, and waits until that is known.
+pub fn kill(daemon: &Daemon, environment: &str, service: &str) {
+    assert!(program(daemon, environment, service).signal(rustix::process::Signal::KILL), "{service} runs");
+    await_killed(daemon, environment, service);
 }
 
 /// Requests that wait for a decision.
