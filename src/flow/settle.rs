@@ -86,22 +86,23 @@ fn unfinished(incident: &Incident) -> Option<String> {
 }
 
 /// Reads the target again once its alerts are over, or from time to time while people are looking. That it is well proves
-/// nothing while an alert fires, and does not tell what became of an operation that was run by hand, or of a call that
-/// may have been done: there a person has the last word. A storm ends with its alerts, whatever is seen.
+/// nothing while an alert fires, and does not tell what became of an operation that was run by hand, of a call that may
+/// have been done, or of a change that was half done or not taken back: there a person has the last word. A storm ends
+/// with its alerts, whatever is seen.
 pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
     if storm::is_storm(incident) {
         return storm::calm(incident, snapshot).map(Next::Append);
     }
     let firing = incident.fires();
     let given_up = is_given_up(incident) && !matches!(incident.trigger, Trigger::Operation { .. });
-    let doubtful = incident.steps.iter().any(|record| in_doubt(record).is_some());
-    let over = all_resolved(incident) && incident.verdict.is_none() && !has_helped(incident) && !doubtful;
+    let unfinished = unfinished(incident).is_some();
+    let over = all_resolved(incident) && incident.verdict.is_none() && !has_helped(incident) && !unfinished;
     if is_acting(incident) || !(over || given_up) {
         return None;
     }
     match &incident.recheck {
         None => Some(Next::Wait { effects: vec![Effect::Recheck], wakes_at: None }),
-        Some(seen) if seen.healthy == Some(true) && !firing && !doubtful => {
+        Some(seen) if seen.healthy == Some(true) && !firing && !unfinished => {
             Some(Next::Append(recovered(incident, seen)))
         }
         Some(seen) if given_up => {

@@ -1,6 +1,6 @@
 //! What stays open, what starts over, and what people may close.
 
-use super::{target::killed, world::World};
+use super::{target::killed, telling::starved, undo::undone, world::World};
 use crate::domain::{
     AlertStatus, CallOutcome, Decision, EventBody, IncidentId, IncidentState, StepStatus, TimeSpan, Verdict,
 };
@@ -93,6 +93,70 @@ fn what_nobody_can_tell_the_end_of_closes_by_a_person_only() {
     assert!(why.contains("nobody can tell whether") && why.contains("the probe cannot tell"), "{why}");
     world.append(word(&world.incident, Word::Close, "alice", "it was done").unwrap());
     assert_eq!(world.incident.state, IncidentState::Closed);
+}
+
+/// A remedy that did not help and could not be taken back.
+fn not_taken_back() -> World {
+    let mut world = starved();
+    world.on_act = |facts, _| facts.get_mut("get_status").unwrap()["memory_limit"] = json!(33_554_432);
+    world.endings.insert(1, CallOutcome::NotDone { error: "refused".into(), transient: false });
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    assert_eq!(world.sent.len(), 1, "it did not help; people are asked whether to take it back");
+    world.decide(Decision::Approve);
+    world.settle();
+    assert_eq!((world.sent.len(), undone(&world)), (2, Some(false)));
+    world
+}
+
+/// A remedy of two calls, of which the second was refused; nothing takes back the first.
+fn half_done() -> World {
+    let mut world = killed();
+    world.calls = 2;
+    world.endings.insert(1, CallOutcome::NotDone { error: "refused".into(), transient: false });
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    world
+}
+
+#[test]
+fn what_was_half_done_or_not_taken_back_closes_by_a_person_only() {
+    for (mut world, why) in [(not_taken_back(), "was not taken back"), (half_done(), "was only half done")] {
+        assert_eq!(world.incident.state, IncidentState::Escalated);
+        assert!(world.incident.verdict_reason.contains(why), "{}", world.incident.verdict_reason);
+        world.facts.insert("get_status", json!({"state": "running", "running": true, "ready": true}));
+        world.facts.insert("check_health", json!({"healthy": true, "source": "endpoint"}));
+        world.report(AlertStatus::Resolved);
+        world.settle();
+        world.now += TimeSpan::from_secs(3_600).as_chrono();
+        world.settle();
+        assert_eq!(world.incident.recheck.as_ref().and_then(|seen| seen.healthy), Some(true));
+        let stands = (world.incident.state, world.incident.verdict);
+        assert_eq!(
+            stands,
+            (IncidentState::Escalated, Some(Verdict::Unresolved)),
+            "nobody has checked what is left of it"
+        );
+        world.append(word(&world.incident, Word::Close, "alice", "it may stay so").unwrap());
+        assert_eq!(world.incident.state, IncidentState::Closed);
+    }
+}
+
+#[test]
+fn an_alert_that_ends_while_it_is_taken_back_in_vain_does_not_end_the_incident() {
+    let mut world = starved();
+    world.on_act = |facts, _| facts.get_mut("get_status").unwrap()["memory_limit"] = json!(33_554_432);
+    world.endings.insert(1, CallOutcome::NotDone { error: "refused".into(), transient: false });
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    world.facts.get_mut("get_status").unwrap()["ready"] = json!(true);
+    world.report(AlertStatus::Resolved);
+    world.decide(Decision::Approve);
+    world.settle();
+    assert_eq!((world.incident.state, world.incident.verdict), (IncidentState::Escalated, Some(Verdict::Unresolved)));
 }
 
 #[test]

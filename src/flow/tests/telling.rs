@@ -8,7 +8,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// A service that was killed at its memory limit: it gets twice as much, and then is started.
-fn starved() -> World {
+pub(super) fn starved() -> World {
     let dead = json!({
         "state": "exited", "exit_code": 137, "exit_reason": "oom", "oom_events": 1, "memory_limit": 16_777_216,
     });
