@@ -109,7 +109,7 @@ impl Runner {
     /// Why nothing may be sent any more, if so: whoever was told that nothing further runs must find it so.
     fn stopped(&self, job: &Job) -> Option<CallOutcome> {
         if self.shared.is_stopped() {
-            return Some(not_done("the kill switch is on", false));
+            return Some(not_done("the kill switch is on", true));
         }
         let now = self.shared.incident(&job.incident.id)?;
         now.taken_over_by.as_ref().map(|name| not_done(format!("{name} has taken over"), true))
@@ -309,7 +309,7 @@ mod tests {
         let job = Job { incident: Arc::new(incident.clone()), pinned: config, effect, cleared: None, run: 1 };
         let said = async || match runner.send(&job, &step, 0, false, None).await {
             EffectResult::Facts { mut events, .. } => match events.remove(0) {
-                EventBody::CallFinished { outcome: CallOutcome::NotDone { error, .. }, .. } => error,
+                EventBody::CallFinished { outcome, .. } => outcome.unsent().expect("certainly not sent").to_owned(),
                 other => panic!("{other:?}"),
             },
             _ => panic!("no fact"),

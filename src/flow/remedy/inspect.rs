@@ -1,7 +1,7 @@
 //! The last look, just before a native call: an intent with the clearance to send it, or why not.
 
 use super::case::{Case, skipped};
-use super::permission::refused;
+use super::permission::{refused, told};
 use super::undo;
 use crate::domain::{ApprovalState, EventBody, GateDecision, Incident, Left, StepId};
 use crate::expr::Truth;
@@ -90,6 +90,7 @@ fn not_cleared(case: Case<'_>, why: &Refused, seen: &Left) -> Vec<EventBody> {
         // Another step has the target, or the terms changed: the next decision waits, or asks (again).
         Refused::Ruled(ruling) if ruling.rule == gate::rule::BUSY => Vec::new(),
         Refused::Ruled(ruling) if ruling.decision == GateDecision::Ask => void().into_iter().collect(),
-        Refused::Ruled(_) | Refused::Sequence { .. } => refused(case, reason),
+        Refused::Ruled(ruling) => told(step, case.action, ruling).into_iter().chain(refused(case, reason)).collect(),
+        Refused::Sequence { .. } => refused(case, reason),
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn outdated(approval: &Approval, ruling: &Ruling) -> EventBody {
 }
 
 /// The gate's ruling, if it is news.
-fn told(step: StepId, action: &Action, ruling: &Ruling) -> Vec<EventBody> {
+pub(super) fn told(step: StepId, action: &Action, ruling: &Ruling) -> Vec<EventBody> {
     let record = GateRecord { decision: ruling.decision, rule: ruling.rule.clone(), reason: ruling.reason.clone() };
     if action.gate.as_ref() == Some(&record) {
         return Vec::new();
