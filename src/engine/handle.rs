@@ -3,10 +3,12 @@
 use super::answer::{Accepted, EngineError, Identity, KillSwitch, Page, Readiness, RejectedAlert};
 use super::command::{Command, Reply};
 use super::place::Equipment;
+use super::runner::Runner;
 use super::shared::Shared;
 use crate::config::Config;
 use crate::domain::{
-    Approval, ApprovalId, ApprovalState, Decision, Delivery, Digest, Event, Incident, IncidentId, Inventories, Values,
+    Approval, ApprovalId, ApprovalState, Decision, Delivery, Digest, EnvironmentKind, Event, Incident, IncidentId,
+    Inventories, Values,
 };
 use crate::flow;
 use crate::journal::{IncidentFilter, Journal};
@@ -29,6 +31,7 @@ pub struct Engine {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) shared: Arc<Shared>,
     pub(super) journal: Arc<dyn Journal>,
+    pub(super) runner: Arc<Runner>,
 }
 
 impl Engine {
@@ -275,6 +278,11 @@ impl Engine {
     /// What runs where, as last seen.
     pub fn inventories(&self) -> Arc<Inventories> {
         self.shared.inventories()
+    }
+
+    /// Kind of a configured environment, `auto` resolved.
+    pub fn kind(&self, environment: &str) -> EnvironmentKind {
+        self.runner.kind(environment)
     }
 
     /// Events as they become durable. A receiver that lags loses the oldest and is told so.

@@ -95,7 +95,7 @@ pub async fn build(
     let runner = Arc::new(runner::Runner::new(parts.equipment, shared.clone()));
     inventory::first(&runner).await;
     let recovered = recover::recover(parts.journal.as_ref(), &shared, &parts.load).await?;
-    let engine = Engine { commands, shared: shared.clone(), journal: parts.journal.clone() };
+    let engine = Engine { commands, shared: shared.clone(), journal: parts.journal.clone(), runner: runner.clone() };
     let inventories = inventory::refresh(runner.clone(), results.clone(), shutdown.clone());
     let work = run::Loop::new(parts.journal, shared, runner, results, recovered, parts.drain);
     let inbox = inbox::Inbox { commands: inbox, outcomes };

@@ -6,7 +6,7 @@ use super::{
     body::Query,
     problem::{Problem, ProblemDocument},
 };
-use crate::config::{Autonomy, KindSetting};
+use crate::config::Autonomy;
 use crate::domain::Service;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 pub struct EnvironmentView {
     /// Name.
     pub name: String,
-    /// Its kind: `docker`, `process`; `auto` until one is found.
+    /// Its kind: `docker` or `process`; where `auto` is configured, which of them was found.
     pub kind: String,
     /// What oncalld may do there by itself: `observe`, `suggest`, `approve`, `auto`.
     pub autonomy: String,
@@ -41,10 +41,7 @@ pub async fn environments(State(api): State<Api>, _: Viewer) -> Json<Vec<Environ
         let inventory = inventories.get(&environment.name);
         EnvironmentView {
             name: environment.name.clone(),
-            kind: match environment.kind {
-                KindSetting::Auto => "auto".into(),
-                KindSetting::Fixed(kind) => kind.to_string(),
-            },
+            kind: api.engine.kind(&environment.name).to_string(),
             autonomy: autonomy(environment.autonomy).into(),
             services: inventory.map_or(0, |inventory| inventory.services.len()),
             read_at: inventory.and_then(|inventory| inventory.read_at),

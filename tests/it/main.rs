@@ -7,6 +7,7 @@ mod demo;
 mod dependents;
 mod docker_executor;
 mod documents;
+mod environments;
 mod faults_docker;
 mod housekeeping;
 mod http;

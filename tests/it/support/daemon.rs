@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(90);
 pub struct Settings {
     /// `platform.yml`, but for the listen address, and the data folder where it is not said.
     pub platform: Value,
-    /// `environments.yml`.
+    /// `environments.yml`; null for none.
     pub environments: Value,
     /// `policies.yml`, if not the default.
     pub policies: Option<Value>,
@@ -27,12 +27,15 @@ pub struct Settings {
     pub files: Vec<(String, String)>,
     /// Where it listens, if others must know beforehand.
     pub port: Option<u16>,
+    /// Variables of its own, by name.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 impl Settings {
     /// These environments, and defaults for the rest.
     pub fn of(environments: Value) -> Self {
-        Self { platform: json!({}), environments, policies: None, files: Vec::new(), port: None }
+        let (files, variables) = (Vec::new(), Vec::new());
+        Self { platform: json!({}), environments, policies: None, files, port: None, variables }
     }
 }
 
@@ -40,6 +43,7 @@ impl Settings {
 pub struct Daemon {
     child: Child,
     binary: PathBuf,
+    variables: Vec<(&'static str, String)>,
     folder: TempDir,
     port: u16,
     /// Its API.
@@ -61,9 +65,10 @@ impl Daemon {
         write_settings(folder.path(), port, settings);
         let http = Http::to(port, None);
         let start = Instant::now();
-        let child = spawn(binary, folder.path());
-        let mut daemon =
-            Self { child, binary: binary.to_owned(), folder, port, http, ready_after: Duration::default() };
+        let variables = settings.variables.clone();
+        let child = spawn(binary, folder.path(), &variables);
+        let (binary, ready_after) = (binary.to_owned(), Duration::default());
+        let mut daemon = Self { child, binary, variables, folder, port, http, ready_after };
         daemon.await_ready();
         daemon.ready_after = start.elapsed();
         daemon.await_inventory();
@@ -150,7 +155,7 @@ impl Daemon {
 
     /// Starts it again after `crash`, on the same data.
     pub fn restart(&mut self) {
-        self.child = spawn(&self.binary, self.folder.path());
+        self.child = spawn(&self.binary, self.folder.path(), &self.variables);
         self.await_ready();
         self.await_inventory();
     }
@@ -316,9 +321,13 @@ fn write_settings(folder: &Path, port: u16, settings: &Settings) {
     // JSON is YAML.
     let write = |name: &str, value: &Value| fs::write(config.join(name), value.to_string()).expect("a file");
     write("platform.yml", &platform);
-    write("environments.yml", &settings.environments);
-    if let Some(policies) = &settings.policies {
-        write("policies.yml", policies);
+    if !settings.environments.is_null() {
+        write("environments.yml", &settings.environments);
+    }
+    match &settings.policies {
+        Some(policies) => write("policies.yml", policies),
+        // A reload may be about that it is gone.
+        None => drop(fs::remove_file(config.join("policies.yml"))),
     }
     for (path, text) in &settings.files {
         let path = folder.join(path);
@@ -327,7 +336,7 @@ fn write_settings(folder: &Path, port: u16, settings: &Settings) {
     }
 }
 
-fn spawn(binary: &Path, folder: &Path) -> Child {
+fn spawn(binary: &Path, folder: &Path, variables: &[(&'static str, String)]) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("oncalld.log")).expect("a log file");
     Command::new(binary)
         .args(["serve", "--config"])
@@ -337,6 +346,7 @@ fn spawn(binary: &Path, folder: &Path) -> Child {
         .env_remove("ONCALLD_CONFIG")
         .env_remove("ONCALLD_LISTEN")
         .env_remove("ONCALLD_DATA_DIR")
+        .envs(variables.iter().cloned())
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a log file"))
         .stderr(log)
