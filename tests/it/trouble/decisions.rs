@@ -12,9 +12,12 @@ fn hash(token: &str) -> String {
 
 /// A daemon on which several people may decide; each has their name as token.
 fn shared_by(names: &[&str]) -> Daemon {
+    shared_with(names, Settings::of(idle("api")))
+}
+
+fn shared_with(names: &[&str], mut settings: Settings) -> Daemon {
     let tokens: Vec<Value> =
         names.iter().map(|name| json!({"name": name, "role": "approver", "hash": hash(name)})).collect();
-    let mut settings = Settings::of(idle("api"));
     settings.platform = json!({"tokens": tokens});
     let mut daemon = Daemon::start(&settings);
     daemon.http = Http::to(daemon.port(), Some(names[0]));
@@ -90,4 +93,37 @@ fn whoever_decides_too_late_is_told_what_happened_even_after_a_restart() {
     }
     let sent = |id: &str| of_kind(&daemon.journal(id), "call_intended").len();
     assert_eq!((sent(&denied_in), sent(&voided_in)), (0, 0));
+}
+
+#[test]
+fn where_two_must_approve_whoever_asked_is_none_of_them() {
+    let mut settings = Settings::of(idle("api"));
+    settings.policies = Some(json!({"rules": [{
+        "name": "by-two", "when": "operation.risk != 'read_only'", "decision": "ask", "quorum": 2,
+        "reason": "Two people look",
+    }]}));
+    let mut daemon = shared_with(&["carol", "alice", "bob"], settings);
+    let (id, approval) = asked(&daemon, "restart_service", "api");
+    assert_eq!((&approval["quorum"], &approval["reason"]), (&json!(2), &json!("Two people look")));
+    let [carol, alice, bob] = ["carol", "alice", "bob"].map(|name| Http::to(daemon.port(), Some(name)));
+    let sent = |daemon: &Daemon| of_kind(&daemon.journal(&id), "call_intended").len();
+
+    let refused = decide(&carol, &approval, "approve");
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    assert_eq!(detail(&refused), "carol started this run by hand; someone else must approve it");
+    assert_eq!(decide(&alice, &approval, "approve").ok()["state"], "pending");
+    let twice = decide(&alice, &approval, "approve");
+    assert_eq!(twice.status, 409, "{}", twice.text);
+    assert!(detail(&twice).ends_with("it needs 2 people"), "{}", twice.text);
+    // A new process takes up all that there is to take up.
+    daemon.crash_and_restart();
+    daemon.sees_services();
+    let waits = daemon.incident(&id);
+    assert_eq!((&waits["state"], sent(&daemon)), (&json!("awaiting_approval"), 0), "{}", daemon.story(&id));
+    assert_eq!(decide(&carol, &approval, "approve").status, 403);
+
+    assert_eq!(decide(&bob, &approval, "approve").ok()["decided_by"], json!(["alice", "bob"]));
+    daemon.wait_for(&id, "carried out", WAIT, |_| !of_kind(&daemon.journal(&id), "call_finished").is_empty());
+    daemon.wait_for(&id, "closed", WAIT, |incident| incident["state"] == "closed");
+    assert_eq!(sent(&daemon), 1, "{}", daemon.story(&id));
 }
