@@ -134,6 +134,9 @@ impl Feed {
             EventBody::DiagnosisRequested { by, note } => {
                 line("diagnose", Tone::Strong, one_line(&format!("{by} asks anew  {note}")).trim_end().to_owned())
             }
+            EventBody::FreezeEnded { window } => {
+                line("freeze", Tone::Good, format!("over: window '{}'", one_line(window)))
+            }
             EventBody::PlanMade { plan, reason } => line("plan", Tone::Faint, plan_text(plan, reason)),
             EventBody::RemedyManual { instructions, reason, .. } => {
                 line("manual", Tone::Warning, format!("{} ({})", one_line(instructions), one_line(reason)))

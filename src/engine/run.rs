@@ -378,6 +378,7 @@ fn log(event: &Event) {
         }
         EventBody::EnvironmentLost { problem } => tracing::warn!(incident, problem, "the environment is away"),
         EventBody::EnvironmentReturned {} => tracing::info!(incident, "the environment is back"),
+        EventBody::FreezeEnded { window } => tracing::info!(incident, window, "the freeze window is over"),
         EventBody::IncidentEscalated { reason } => tracing::warn!(incident, reason, "escalated"),
         EventBody::IncidentClosed { reason, .. } => tracing::info!(incident, reason, "incident closed"),
         EventBody::KillSwitchSet { on, by, reason } => tracing::warn!(on, by, reason, "kill switch"),

@@ -1,6 +1,6 @@
 //! The order in which an incident's concerns are looked at.
 
-use super::{Dependency, Effect, Next, Snapshot, away, diagnose, messages, remedy, settle};
+use super::{Dependency, Effect, Next, Snapshot, away, diagnose, freeze, messages, remedy, settle};
 use crate::domain::{
     AlertStatus, Approval, ApprovalState, EventBody, Incident, IncidentId, StepId, StepRecord, Timestamp,
 };
@@ -14,7 +14,8 @@ pub fn decide(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
             let (told, tell_at) = messages::due(incident, snapshot);
             effects.extend(told);
             let away_at = if incident.closed_at.is_none() { away::told_at(incident, snapshot) } else { None };
-            Next::Wait { effects, wakes_at: earliest(earliest(wakes_at, tell_at), away_at) }
+            let moments = [wakes_at, tell_at, away_at, freeze::looked_at(incident, snapshot)];
+            Next::Wait { effects, wakes_at: moments.into_iter().flatten().min() }
         }
     }
 }
@@ -47,6 +48,9 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     }
     if let Some(next) = waiting(incident, snapshot) {
         return next;
+    }
+    if let Some(event) = freeze::over(incident, snapshot) {
+        return Next::Append(vec![event]);
     }
     if let Some(next) = settle::recheck(incident, snapshot) {
         return next;

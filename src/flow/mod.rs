@@ -18,6 +18,7 @@ mod correlate;
 mod decide;
 mod diagnose;
 mod fold;
+mod freeze;
 mod messages;
 mod people;
 mod preview;

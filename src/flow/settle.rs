@@ -6,6 +6,7 @@ use super::{
     diagnose,
     storm::{self, Hold},
 };
+use crate::config::Autonomy;
 use crate::domain::{
     CallOutcome, EventBody, Incident, PhaseName, Recheck, StepId, StepRecord, StepRole, StepStatus, TimeSpan, Trigger,
     Verdict,
@@ -49,6 +50,7 @@ pub(super) fn next(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
         return Next::Append(vec![close(operation_summary(incident))]);
     }
     match incident.cause {
+        Some(_) if is_observed(incident, snapshot) => Next::Append(vec![observed(incident, snapshot)]),
         Some(_) => next_remedy(incident, snapshot),
         None => Next::Append(vec![verdict_without_remedy(incident, snapshot)]),
     }
@@ -69,7 +71,7 @@ fn in_doubt(record: &StepRecord) -> Option<String> {
 
 /// What an action left in a state that nobody has checked: whatever is done next may meet it, or may still be met by it.
 /// It counts for the whole incident, however often that is diagnosed.
-fn unfinished(incident: &Incident) -> Option<String> {
+pub(super) fn unfinished(incident: &Incident) -> Option<String> {
     incident.steps.iter().filter(|record| record.status.is_final()).find_map(|record| {
         let (action, operation) = (record.action.as_ref()?, &record.step.operation);
         if let Some(doubt) = in_doubt(record) {
@@ -199,6 +201,25 @@ fn next_remedy(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
         plan::RemedyPlan::None if tried.is_empty() => vec![verdict_without_remedy(incident, snapshot)],
         plan::RemedyPlan::None => vec![unresolved(incident)],
     })
+}
+
+/// Whether the environment's owner wants it diagnosed and nothing else, now or when the incident began.
+fn is_observed(incident: &Incident, snapshot: &Snapshot<'_>) -> bool {
+    [snapshot.current, snapshot.pinned].iter().any(|config| {
+        let environment = config.environments.get(&incident.environment);
+        environment.is_some_and(|environment| environment.autonomy == Autonomy::Observe)
+    })
+}
+
+/// The end of a diagnosis after which no remedy is so much as looked for.
+fn observed(incident: &Incident, snapshot: &Snapshot<'_>) -> EventBody {
+    match verdict_without_remedy(incident, snapshot) {
+        EventBody::VerdictReached { verdict: Verdict::Unresolved, reason, cites } => {
+            let reason = format!("{reason}: the environment is at autonomy 'observe'");
+            EventBody::VerdictReached { verdict: Verdict::Unresolved, reason, cites }
+        }
+        well => well,
+    }
 }
 
 fn verdict_without_remedy(incident: &Incident, snapshot: &Snapshot<'_>) -> EventBody {

@@ -1,7 +1,7 @@
 //! Which incident waits for which: a fault is put right where it is, and what needs the faulty service comes after it.
 
 use super::Dependency;
-use crate::domain::{AlertStatus, EventBody, Incident, IncidentId, Inventory, Trigger};
+use crate::domain::{EventBody, Incident, IncidentId, Inventory, Trigger};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Open incidents, as far as others may wait for them.
@@ -77,8 +77,7 @@ pub fn is_worked_on(incident: &Incident) -> bool {
 
 /// Whether others may wait for an incident: it is about a fault of its target, and is worked on.
 fn is_in_hand(incident: &Incident) -> bool {
-    let fires = incident.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
-    fires && is_worked_on(incident) && is_about_a_fault(incident)
+    incident.fires() && is_worked_on(incident) && is_about_a_fault(incident)
 }
 
 fn is_about_a_fault(incident: &Incident) -> bool {

@@ -11,8 +11,8 @@ pub fn decide(request: &GateRequest<'_>, current: &Rulebook<'_>, pinned: &Rulebo
     let opinions: Vec<Opinion> = if risk == Risk::ReadOnly {
         books.iter().flat_map(|book| harmless(book, request)).collect()
     } else {
-        let standing = standing(request);
-        standing.into_iter().chain(books.iter().flat_map(|book| of_book(book, request, risk))).collect()
+        let of_books = books.iter().flat_map(|book| of_book(book, request, risk));
+        standing(request).into_iter().chain(of_books).chain(frozen(current, request)).collect()
     };
     let ruling = strictest(opinions, &books);
     match (ruling.decision, request.approval) {
@@ -71,10 +71,18 @@ fn of_book(book: &Rulebook<'_>, request: &GateRequest<'_>, risk: Risk) -> Vec<Op
     found.extend(rules::opinions(book, request, risk));
     if request.purpose == Purpose::Begin {
         found.extend(budget::opinions(policies, request));
-        found.extend(freeze::opinions(&policies.freeze, &binding.environment, request.now));
     }
     found.push(autonomy::opinion(book.autonomy, request, risk));
     found
+}
+
+/// What the open freeze windows say to beginning an action. They are dates, and no terms that an incident begins under:
+/// whoever lifts one lifts it for what is open, and one that is new holds that back as well.
+fn frozen(current: &Rulebook<'_>, request: &GateRequest<'_>) -> Vec<Opinion> {
+    if request.purpose != Purpose::Begin {
+        return Vec::new();
+    }
+    freeze::opinions(&current.policies.freeze, &request.binding.environment, request.now)
 }
 
 /// What changes nothing is held back by refusing rules alone: an approval for telling people would have to be asked of

@@ -1,21 +1,29 @@
 //! Freeze windows: times in which nothing may be begun.
 
-use super::request::Opinion;
+use super::request::{Opinion, rule};
 use crate::config::{Freeze, Window};
 use crate::domain::Timestamp;
 use chrono::Datelike as _;
 
+/// Whether a window is open in this environment now.
+pub fn is_frozen(windows: &[Freeze], environment: &str, now: Timestamp) -> bool {
+    open(windows, environment, now).next().is_some()
+}
+
 /// A refusal for every window that is open in this environment now.
 pub(super) fn opinions(windows: &[Freeze], environment: &str, now: Timestamp) -> Vec<Opinion> {
-    windows
-        .iter()
-        .filter(|freeze| freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment))
-        .filter(|freeze| is_open(&freeze.window, now))
-        .map(|freeze| {
-            let reason = format!("freeze window '{}' is open: nothing is changed until it ends", freeze.name);
-            Opinion::refuse(format!("freeze:{}", freeze.name), reason)
-        })
-        .collect()
+    let refusal = |freeze: &Freeze| {
+        let reason = format!("freeze window '{}' is open: nothing is changed until it ends", freeze.name);
+        Opinion::refuse(format!("{}{}", rule::FREEZE, freeze.name), reason)
+    };
+    open(windows, environment, now).map(refusal).collect()
+}
+
+fn open<'a>(windows: &'a [Freeze], environment: &str, now: Timestamp) -> impl Iterator<Item = &'a Freeze> {
+    let here = move |freeze: &&Freeze| {
+        freeze.environments.is_empty() || freeze.environments.iter().any(|name| name == environment)
+    };
+    windows.iter().filter(here).filter(move |freeze| is_open(&freeze.window, now))
 }
 
 fn is_open(window: &Window, now: Timestamp) -> bool {

@@ -28,6 +28,7 @@ mod tests;
 pub use approval::{ApprovalFault, undo_digest};
 pub use clear::{Clearing, Observed, Refused, changes_since, clear, left_by};
 pub use decide::decide;
+pub use freeze::is_frozen;
 pub use request::{GateRequest, History, IncidentFacts, Mutation, Purpose, Rulebook, Ruling, rule};
 pub use storm::Alerting;
 

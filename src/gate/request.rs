@@ -8,7 +8,7 @@ use crate::domain::{
 };
 
 /// Names of the gate's own rules, as they stand in the journal, the API and the metrics. Rules of `policies.yml` appear
-/// as `policy:<name>`, freeze windows as `freeze:<name>`.
+/// as `policy:<name>`.
 pub mod rule {
     /// The request contradicts itself; a fault of oncalld.
     pub const MISMATCH: &str = "mismatch";
@@ -30,6 +30,8 @@ pub mod rule {
     pub const BUSY: &str = "busy";
     /// Too much of the environment alerts at once.
     pub const STORM: &str = "storm";
+    /// Before the name of a freeze window that is open.
+    pub const FREEZE: &str = "freeze:";
     /// A person denied exactly this.
     pub const DENIED: &str = "denied";
     /// An undo that must not run by itself.

@@ -76,6 +76,7 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
         EventBody::WaitingEnded { on } => format!("{on} is closed; diagnosed again"),
         EventBody::DiagnosisRequested { by, note } if note.is_empty() => format!("{by} asked for a new diagnosis"),
         EventBody::DiagnosisRequested { by, note } => format!("{by} asked for a new diagnosis: {note}"),
+        EventBody::FreezeEnded { window } => format!("Freeze window '{window}' is over; diagnosed again"),
         EventBody::PlanMade { plan, reason } => {
             let names: Vec<&str> = plan.steps().map(|(_, step)| step.name.as_str()).collect();
             format!("Plan {}, {reason}: {}", plan.revision, names.join(", "))

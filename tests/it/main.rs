@@ -19,6 +19,7 @@ mod operations;
 mod packaging;
 mod page;
 mod paging;
+mod policies;
 mod process_executor;
 mod prometheus_alertmanager;
 mod reload;

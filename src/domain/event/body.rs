@@ -60,6 +60,11 @@ pub enum EventBody {
         /// What they said.
         note: String,
     },
+    /// A freeze window is over that had held the remedy back; it is diagnosed again.
+    FreezeEnded {
+        /// The window.
+        window: String,
+    },
     /// A plan, or a revision that replaces what remained.
     PlanMade {
         /// The plan.

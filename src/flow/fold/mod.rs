@@ -94,7 +94,9 @@ pub fn apply(incident: &mut Incident, event: &Event) {
             incident.waiting_on = Some(on.clone());
             incident.waiting_since = Some((dependency.clone(), at));
         }
-        EventBody::WaitingEnded { .. } | EventBody::DiagnosisRequested { .. } => diagnosis::start_over(incident),
+        EventBody::WaitingEnded { .. } | EventBody::DiagnosisRequested { .. } | EventBody::FreezeEnded { .. } => {
+            diagnosis::start_over(incident);
+        }
         EventBody::PlanMade { plan, .. } => diagnosis::plan(incident, plan),
         EventBody::StepStarted { step, attempt } => diagnosis::step_started(incident, step, *attempt, at),
         EventBody::StepFinished { step, attempt, outcome, .. } => {
@@ -140,10 +142,7 @@ pub fn apply(incident: &mut Incident, event: &Event) {
             incident.closed_at = Some(at);
         }
         EventBody::NotificationFinished { subject, channel, error: None } => told(incident, subject, channel, at),
-        EventBody::NotificationFinished { subject, channel, error: Some(_) } => {
-            let untold = incident.untold.entry(format!("{subject} {channel}")).or_insert(Untold { attempts: 0, at });
-            *untold = Untold { attempts: untold.attempts.saturating_add(1), at };
-        }
+        EventBody::NotificationFinished { subject, channel, error: Some(_) } => untold(incident, subject, channel, at),
     }
     incident.seq = event.seq;
     incident.updated_at = at;
@@ -165,4 +164,9 @@ fn told(incident: &mut Incident, subject: &str, channel: &str, at: Timestamp) {
     }
     incident.untold.remove(&format!("{prefix}{channel}"));
     incident.notified.insert(format!("{prefix}{channel}"), at);
+}
+
+fn untold(incident: &mut Incident, subject: &str, channel: &str, at: Timestamp) {
+    let untold = incident.untold.entry(format!("{subject} {channel}")).or_insert(Untold { attempts: 0, at });
+    *untold = Untold { attempts: untold.attempts.saturating_add(1), at };
 }

@@ -5,6 +5,7 @@ mod approvals;
 mod correlation;
 mod endings;
 mod incidents;
+mod policies;
 mod storms;
 mod target;
 mod telling;

@@ -145,8 +145,12 @@ fn freezes_and_other_steps_hold_it_back() {
     assert_eq!(case.verdict(), (Refuse, rule::BUSY.into()));
     case.busy = None;
     let window = Window::Once { from: at("2026-11-21T00:00:00Z"), to: at("2026-11-22T00:00:00Z") };
-    case.pinned.0.freeze = vec![Freeze { name: "sale".into(), window, environments: vec![] }];
+    let sale = vec![Freeze { name: "sale".into(), window, environments: vec![] }];
+    case.current.0.freeze = sale.clone();
     assert_eq!(case.verdict(), (Refuse, "freeze:sale".into()));
+    case.pinned.0.freeze = sale;
+    case.current.0.freeze = vec![];
+    assert_eq!(case.verdict().0, Ask, "it was lifted");
 }
 
 #[test]
