@@ -11,7 +11,7 @@ use crate::support::stage::{docker, docker_ok};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A release build of everything on two processors, inside a container.
@@ -32,6 +32,7 @@ struct Stack {
     project: String,
     settings: Vec<(String, String)>,
     http: Http,
+    token: String,
     /// The image that had the name of the one that is built.
     before: Option<String>,
 }
@@ -72,9 +73,9 @@ impl Stack {
         let project = format!("{PROJECT}{port}");
         let before = docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE]);
         let before = before.ok.then(|| before.out.trim().to_owned());
-        let stack = Self { folder, project, settings, http: Http::to(port, Some(&token)), before };
+        let stack = Self { folder, project, settings, http: Http::to(port, Some(&token)), token, before };
         let said = stack.compose(&["up", "--build", "--detach"], BUILD);
-        assert!(said.ok, "{}\n{}", tail(&said.out), tail(&said.err));
+        assert!(said.ok, "{}\n{}", tail(&said.out, 30), tail(&said.err, 30));
         stack
     }
 
@@ -95,10 +96,6 @@ impl Stack {
         id
     }
 
-    fn logs(&self) -> String {
-        self.compose(&["logs", "--no-color"], CALL).out
-    }
-
     fn incident(&self, id: &str) -> Value {
         self.http.get(&format!("/api/v1/incidents/{id}")).expect("an answer").ok()
     }
@@ -106,6 +103,9 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", tail(&self.compose(&["logs", "--no-color"], CALL).out, 500));
+        }
         let said = self.compose(&["down", "--volumes", "--remove-orphans"], CALL);
         docker(&["rmi", IMAGE]);
         if let Some(before) = &self.before {
@@ -124,7 +124,7 @@ impl StandIns {
         let made = folder.path().join("made");
         let script = root().join("tests/it/packaging/stand_ins.sh");
         let said = run(Command::new(script).arg(&made), STAND_INS);
-        assert!(said.ok, "stand-ins of the base images: {}", tail(&said.err));
+        assert!(said.ok, "stand-ins of the base images: {}", tail(&said.err, 30));
         Self(made, folder)
     }
 }
@@ -147,8 +147,9 @@ fn clear() {
     }
 }
 
-fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().rev().take(30).collect();
+/// The last lines.
+fn tail(text: &str, most: usize) -> String {
+    let lines: Vec<&str> = text.lines().rev().take(most).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
@@ -162,12 +163,16 @@ fn the_shipped_stack_finds_and_fixes_what_is_broken() {
     let oncalld = stack.container("oncalld");
     eventually("the container's own health check", Duration::from_secs(90), || {
         let health = docker_ok(&["inspect", "--format", "{{.State.Health.Status}}", &oncalld]);
-        if health == "healthy" { Ok(()) } else { Err(format!("{health}\n{}", stack.logs())) }
+        if health == "healthy" { Ok(()) } else { Err(health) }
     });
     runs_as_nobody(&oncalld);
     starts_fast_and_stays_small(&oncalld);
     refuses_strangers(&stack);
-    fixes_what_is_paused(&stack);
+    fixes(&stack, &Broken { how: "pause", cause: "container_paused", remedy: "unpause_service", approve: by_http });
+    fixes(
+        &stack,
+        &Broken { how: "kill", cause: "killed_externally", remedy: "start_service", approve: in_the_container },
+    );
 }
 
 /// Not root, without capabilities, and no larger than it must be.
@@ -217,7 +222,32 @@ fn refuses_strangers(stack: &Stack) {
     assert_eq!(stranger.post("/api/v1/alerts/alertmanager", &alert).expect("an answer").status, 401);
 }
 
-fn fixes_what_is_paused(stack: &Stack) {
+/// What README says to try, and what comes of it.
+struct Broken<'a> {
+    /// Compose's word for it.
+    how: &'a str,
+    cause: &'a str,
+    remedy: &'a str,
+    approve: fn(&Stack, &Value),
+}
+
+fn by_http(stack: &Stack, request: &Value) {
+    let path = format!("/api/v1/approvals/{}/approve", request["id"].as_str().expect("an id"));
+    stack.http.post(&path, &json!({"digest": request["digest"]})).expect("an answer").ok();
+}
+
+/// On the command line that is in the image.
+fn in_the_container(stack: &Stack, request: &Value) {
+    let incident = request["incident"].as_str().expect("an incident");
+    let token = format!("ONCALLD_CLIENT_TOKEN={}", stack.token);
+    let command = ["exec", "-T", "-e", &token, "oncalld", "oncalld", "approve", incident, "--yes"];
+    let said = stack.compose(&command, CALL);
+    assert!(said.ok && said.out.contains("is approved"), "{said:?}");
+}
+
+/// Breaks the sample, sees the alert come through Prometheus and Alertmanager, approves what is asked for, and sees it
+/// resolved.
+fn fixes(stack: &Stack, broken: &Broken<'_>) {
     // Prometheus must have seen it well before, and no alert of its start may be about.
     let prometheus = Http::to(stack.settings[1].1.parse().expect("a port"), None);
     eventually("Prometheus sees it well", CALL, || {
@@ -226,29 +256,23 @@ fn fixes_what_is_paused(stack: &Stack) {
     });
     let incidents = || stack.http.get("/api/v1/incidents").expect("an answer").ok()["items"].clone();
     let before: Vec<Value> = incidents().as_array().expect("a list").iter().map(|one| one["id"].clone()).collect();
-    assert!(stack.compose(&["pause", "sample"], CALL).ok);
+    let said = stack.compose(&[broken.how, "sample"], CALL);
+    assert!(said.ok, "{said:?}");
     let id = eventually("Alertmanager posts", Duration::from_secs(120), || {
         let list = incidents();
         let is_new = |one: &&Value| one["service"] == "sample" && !before.contains(&one["id"]);
         let sample = list.as_array().and_then(|all| all.iter().find(is_new));
-        sample.and_then(|one| one["id"].as_str()).map(str::to_owned).ok_or_else(|| format!("{list}\n{}", stack.logs()))
+        sample.and_then(|one| one["id"].as_str()).map(str::to_owned).ok_or_else(|| list.to_string())
     });
-    let start = Instant::now();
-    let end = loop {
+    let end = eventually("it is fixed", Duration::from_secs(300), || {
         let incident = stack.incident(&id);
         for request in pending(&incident) {
-            assert_eq!(request["operation"], "unpause_service", "{request}");
-            let path = format!("/api/v1/approvals/{}/approve", request["id"].as_str().expect("an id"));
-            stack.http.post(&path, &json!({"digest": request["digest"]})).expect("an answer").ok();
+            assert_eq!(request["operation"], broken.remedy, "{request}");
+            (broken.approve)(stack, request);
         }
-        if incident["state"] == "closed" {
-            break incident;
-        }
-        assert!(start.elapsed() < Duration::from_secs(240), "{incident}\n{}", stack.logs());
-        std::thread::sleep(Duration::from_secs(1));
-    };
-    assert_eq!(end["cause"]["code"], "container_paused", "{end}");
-    assert_eq!(end["verdict"], "resolved", "{end}");
+        if incident["state"] == "closed" { Ok(incident) } else { Err(incident.to_string()) }
+    });
+    assert_eq!((&end["cause"]["code"], &end["verdict"]), (&json!(broken.cause), &json!("resolved")), "{end}");
     let state = docker_ok(&["inspect", "--format", "{{.State.Status}}", &stack.container("sample")]);
     assert_eq!(state, "running");
 }
