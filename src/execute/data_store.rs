@@ -1,7 +1,7 @@
 //! Settings and sessions of Redis and PostgreSQL through their own clients: which commands to run, and what their
 //! output means. Pure; whoever runs the commands is the executor's business.
 
-use crate::domain::{TimeSpan, Values};
+use crate::domain::{TimeSpan, Values, is_secret_name, shell_word};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -148,6 +148,14 @@ impl DataStore {
         })
     }
 
+    /// The command that a person types to see the sessions: all that the server tells of them.
+    pub fn look_at_sessions(self) -> Vec<String> {
+        match self {
+            Self::Redis => words(&["redis-cli", "CLIENT", "LIST"]),
+            Self::Postgresql => psql(&["SELECT * FROM pg_stat_activity"]),
+        }
+    }
+
     fn check_name(self, name: &str) -> Result<(), String> {
         let plain = !name.is_empty()
             && name.len() <= 63
@@ -256,6 +264,14 @@ fn psql(statements: &[&str]) -> Vec<String> {
         argv.extend(["-c".to_owned(), (*statement).to_owned()]);
     }
     argv
+}
+
+/// A client's variables as they are shown: `NAME=value`, and the names of those whose values are secrets.
+pub fn shown(environment: &[(String, String)]) -> (Vec<String>, Vec<String>) {
+    let told = environment.iter().filter(|(name, _)| name != "PGCONNECT_TIMEOUT"); // a person waits as they like
+    let (secret, open): (Vec<_>, Vec<_>) = told.partition(|(name, _)| is_secret_name(name));
+    let open = open.into_iter().map(|(name, value)| shell_word(&format!("{name}={value}"))).collect();
+    (open, secret.into_iter().map(|(name, _)| name.clone()).collect())
 }
 
 fn refused(output: &str) -> Result<(), String> {

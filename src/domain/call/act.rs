@@ -90,7 +90,7 @@ super::native_calls! {
         "container.set_parameter" ContainerSetParameter { container: String, engine: String, name: String, value: String }
             Act(Reversible), acted(),
             if engine == "redis" { format!("docker exec {} redis-cli CONFIG SET {} {}", quoted(container), quoted(name), quoted(value)) }
-            else { format!("docker exec {} psql -c {}", quoted(container), quoted(&format!("ALTER SYSTEM SET {name} = '{value}'"))) };
+            else { format!("docker exec {} {}", quoted(container), altered(name, value)) };
         /// Ends a session of a Redis or PostgreSQL server.
         "container.terminate_session" ContainerTerminateSession { container: String, engine: String, session: String }
             Act(Destructive), acted(),
@@ -157,7 +157,7 @@ super::native_calls! {
         "process.set_parameter" ProcessSetParameter { service: String, engine: String, name: String, value: String }
             Act(Reversible), acted(),
             if engine == "redis" { format!("redis-cli CONFIG SET {} {}", quoted(name), quoted(value)) }
-            else { format!("psql -c {}", quoted(&format!("ALTER SYSTEM SET {name} = '{value}'"))) };
+            else { altered(name, value) };
         /// Ends a session of a Redis or PostgreSQL server.
         "process.terminate_session" ProcessTerminateSession { service: String, engine: String, session: String }
             Act(Destructive), acted(),
@@ -213,6 +213,12 @@ impl ActCall {
 fn variables(set: &BTreeMap<String, String>, restore: &[String]) -> String {
     let set = set.iter().map(|(name, value)| format!(" --env {}", quoted(&format!("{name}={value}"))));
     set.chain(restore.iter().map(|name| format!(" --env {}", quoted(name)))).collect()
+}
+
+/// PostgreSQL takes a setting when it is told to read its files again.
+fn altered(name: &str, value: &str) -> String {
+    let statement = format!("ALTER SYSTEM SET {name} = '{}'", value.replace('\'', "''"));
+    format!("psql -c {} -c 'SELECT pg_reload_conf()'", quoted(&statement))
 }
 
 fn as_from(restore: &[String], from: &Option<String>) -> String {

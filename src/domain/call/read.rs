@@ -117,7 +117,7 @@ super::native_calls! {
             Read, result::output(), words(argv);
         /// A setting of a Redis or PostgreSQL server, through its own client.
         "process.parameter" ProcessParameter { service: String, engine: String, name: String }
-            Read, result::parameter(), format!("{} {}", if engine == "redis" { "redis-cli CONFIG GET" } else { "psql -c SHOW" }, quoted(name));
+            Read, result::parameter(), if engine == "redis" { format!("redis-cli CONFIG GET {}", quoted(name)) } else { format!("psql -c {}", quoted(&format!("SHOW {name}"))) };
         /// Sessions of a Redis or PostgreSQL server.
         "process.sessions" ProcessSessions { service: String, engine: String }
             Read, result::sessions(),

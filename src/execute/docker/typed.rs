@@ -1,10 +1,13 @@
-//! What a person would type for a call that makes a container anew: with its name, image, ports, mounts and limits as
-//! they are. Variables are named, and only those that the call itself gives have a value.
+//! What a person would type for a call that makes a container anew, with its name, image, ports, mounts and limits as
+//! they are; and for one that asks a data store, with what its client needs. Variables are named, and only those that the call itself gives have a value.
 
 use super::{DockerEnvironment, inspect::Container, recreate::Recreate};
 use crate::{
-    domain::{ActCall, ByteSize, shell_word, shell_words},
-    execute::NativeCall,
+    domain::{ActCall, ByteSize, ReadCall, shell_word, shell_words},
+    execute::{
+        NativeCall,
+        data_store::{DataStore, shown},
+    },
 };
 use serde_json::Value;
 
@@ -32,8 +35,36 @@ impl DockerEnvironment {
                 let name = shell_word(&name);
                 Some(format!("docker rm --force {name} && docker rename {kept} {name} && docker start {name}"))
             }
+            NativeCall::Read(ReadCall::ContainerParameter { container, engine, name }) => {
+                self.asks(container, engine, |store| store.read_parameter(name)).await
+            }
+            NativeCall::Read(ReadCall::ContainerSessions { container, engine }) => {
+                self.asks(container, engine, |store| Ok(store.look_at_sessions())).await
+            }
+            NativeCall::Act(ActCall::ContainerSetParameter { container, engine, name, value }) => {
+                self.asks(container, engine, |store| store.set_parameter(name, value)).await
+            }
+            NativeCall::Act(ActCall::ContainerTerminateSession { container, engine, session }) => {
+                self.asks(container, engine, |store| store.terminate_session(session)).await
+            }
             _ => None,
         }
+    }
+
+    /// A data store's own client in its container. Of a secret variable there is the name: `docker exec` takes the shell's
+    /// own value.
+    async fn asks(
+        &self,
+        container: &str,
+        engine: &str,
+        argv: impl Fn(DataStore) -> Result<Vec<String>, String>,
+    ) -> Option<String> {
+        let store: DataStore = engine.parse().ok()?;
+        let argv = argv(store).ok()?;
+        let container = self.shared.engine.inspect(container).await.ok()?;
+        let (open, secret) = shown(&store.client_environment(&container.environment()));
+        let variables: String = open.iter().chain(&secret).map(|variable| format!(" --env {variable}")).collect();
+        Some(format!("docker exec{variables} {} {}", shell_word(container.name()), shell_words(&argv)))
     }
 }
 

@@ -141,17 +141,7 @@ pub(super) async fn terminate_session(
 /// Runs a data store's own client against the service's address, and returns what it printed.
 async fn client(call: &str, managed: &Arc<Managed>, store: DataStore, argv: &[String]) -> Result<String, ExecuteError> {
     let launch = blocking(call, managed, |managed| managed.launch()).await?;
-    let mut extra = store.client_environment(&launch.environment);
-    let mut argv = argv.to_vec();
-    if let Some((host, port)) = managed.address().as_deref().and_then(|address| address.rsplit_once(':')) {
-        match store {
-            DataStore::Redis => drop(argv.splice(1..1, ["-h", host, "-p", port].map(str::to_owned))),
-            DataStore::Postgresql => {
-                extra.push(("PGHOST".into(), host.into()));
-                extra.push(("PGPORT".into(), port.into()));
-            }
-        }
-    }
+    let (argv, extra) = client_line(managed.address().as_deref(), &launch, store, argv);
     let output = run(call, managed, &argv, &extra, CLIENT).await?;
     match output.exit_code {
         Some(0) => Ok(output.stdout),
@@ -161,6 +151,26 @@ async fn client(call: &str, managed: &Arc<Managed>, store: DataStore, argv: &[St
             Err(ExecuteError::permanent(call, format!("{}: {}", argv[0], clean_text(said.trim(), 300))))
         }
     }
+}
+
+/// The command line of a data store's client that reaches the service's address, and the variables that it needs.
+pub(super) fn client_line(
+    address: Option<&str>,
+    launch: &Launch,
+    store: DataStore,
+    argv: &[String],
+) -> (Vec<String>, Vec<(String, String)>) {
+    let (mut argv, mut extra) = (argv.to_vec(), store.client_environment(&launch.environment));
+    if let Some((host, port)) = address.and_then(|address| address.rsplit_once(':')) {
+        match store {
+            DataStore::Redis => drop(argv.splice(1..1, ["-h", host, "-p", port].map(str::to_owned))),
+            DataStore::Postgresql => {
+                extra.push(("PGHOST".into(), host.into()));
+                extra.push(("PGPORT".into(), port.into()));
+            }
+        }
+    }
+    (argv, extra)
 }
 
 /// Runs a command in the service's folder and environment, in a process group of its own, and kills that at the limit.

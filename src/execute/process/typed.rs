@@ -4,13 +4,17 @@
 use super::{
     ProcessConfig, ProcessEnvironment,
     act::service_of,
+    command::client_line,
     logs::log_files,
     service::{Managed, blocking},
     snapshot::Snapshot,
 };
 use crate::{
     domain::{ActCall, ReadCall, shell_word, shell_words},
-    execute::NativeCall,
+    execute::{
+        NativeCall,
+        data_store::{DataStore, shown},
+    },
     shim::Launch,
 };
 use std::{collections::BTreeMap, io, path::Path};
@@ -66,6 +70,8 @@ impl ProcessEnvironment {
             }
             ReadCall::ProcessImage { .. } => format!("stat \"$(command -v {})\"", now.program()),
             ReadCall::ProcessQuery { argv, .. } => now.inside(&shell_words(argv)),
+            ReadCall::ProcessParameter { engine, name, .. } => now.asks(engine, |store| store.read_parameter(name))?,
+            ReadCall::ProcessSessions { engine, .. } => now.asks(engine, |store| Ok(store.look_at_sessions()))?,
             _ => return None,
         })
     }
@@ -98,6 +104,8 @@ fn looked_at(call: &ReadCall) -> Option<&str> {
         | ReadCall::ProcessConfig { service }
         | ReadCall::ProcessDependencies { service }
         | ReadCall::ProcessImage { service }
+        | ReadCall::ProcessParameter { service, .. }
+        | ReadCall::ProcessSessions { service, .. }
         | ReadCall::ProcessQuery { service, .. } => Some(service),
         _ => None,
     }
@@ -145,6 +153,12 @@ fn acting(call: &ActCall, now: &Now) -> Option<String> {
         }
         ActCall::ProcessScale { replicas, .. } => now.scale(usize::try_from(*replicas).ok()?, &as_it_is),
         ActCall::ProcessExec { argv, .. } => now.inside(&shell_words(argv)),
+        ActCall::ProcessSetParameter { engine, name, value, .. } => {
+            now.asks(engine, |store| store.set_parameter(name, value))?
+        }
+        ActCall::ProcessTerminateSession { engine, session, .. } => {
+            now.asks(engine, |store| store.terminate_session(session))?
+        }
         ActCall::ProcessRotateLogs { .. } => format!("truncate --size 0 {}", now.logs),
         _ => return None,
     })
@@ -161,6 +175,7 @@ struct Changed<'a> {
 /// A service as a person would find it.
 struct Now {
     launch: Launch,
+    address: Option<String>,
     declared: Vec<String>,
     needs: Vec<String>,
     /// Main processes, an instance each.
@@ -188,6 +203,7 @@ impl Now {
         let folder = std::path::absolute(launch.working_dir.as_deref().unwrap_or(Path::new(".")))?;
         let alive = instances.iter().filter(|instance| instance.shim_alive);
         Ok(Self {
+            address: managed.address(),
             declared: managed.declared.argv.clone(),
             needs: managed.declared.depends_on.clone(),
             pids: instances.iter().filter_map(|instance| Some(instance.main.as_ref()?.pid)).collect(),
@@ -241,6 +257,15 @@ impl Now {
     /// In its folder.
     fn inside(&self, command: &str) -> String {
         format!("(cd {} && {command})", self.folder)
+    }
+
+    /// A data store's own client; none where the call is one that would be refused.
+    fn asks(&self, engine: &str, argv: impl Fn(DataStore) -> Result<Vec<String>, String>) -> Option<String> {
+        let store: DataStore = engine.parse().ok()?;
+        let (argv, environment) = client_line(self.address.as_deref(), &self.launch, store, &argv(store).ok()?);
+        let (open, secret) = shown(&environment);
+        let with = if secret.is_empty() { String::new() } else { format!(" # with {} as it has it", secret.join(" ")) };
+        Some(format!("{}{}{with}", open.iter().map(|one| format!("{one} ")).collect::<String>(), shell_words(&argv)))
     }
 
     fn scale(&self, replicas: usize, as_it_is: &Changed<'_>) -> String {

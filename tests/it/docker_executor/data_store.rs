@@ -4,6 +4,8 @@ use super::{Rig, eventually};
 use crate::support::command::run;
 use crate::support::need::{Need, have, postgresql_programs};
 use crate::support::stage::{Stage, docker, docker_ok};
+use oncalld::domain::ActCall;
+use oncalld::execute::{Executor as _, NativeCall};
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::Duration;
@@ -88,16 +90,14 @@ async fn redis_tells_and_takes_settings_and_ends_sessions() {
     assert_eq!(rig.act("container.terminate_session", end).await["changed"], false);
 }
 
-#[tokio::test]
-async fn postgresql_shows_who_blocks_whom() {
-    let Some(stage) = have(&[Need::Postgresql]).then(Stage::open).flatten() else { return };
-    let rig = Rig::new().await;
+/// A PostgreSQL in a container, ready; its name.
+async fn postgresql(stage: &Stage) -> String {
     let bin = postgresql_programs().expect("programs");
     let version = bin.parent().expect("a version").file_name().expect("a name").to_string_lossy().into_owned();
     let program = |name: &str| bin.join(name).to_string_lossy().into_owned();
     let (server, init, client) = (program("postgres"), program("initdb"), program("psql"));
     let (share, lib) = (format!("/usr/share/postgresql/{version}"), format!("/usr/lib/postgresql/{version}/lib"));
-    let image = image_of(&stage, "postgresql", &[&server, &init, &client], &[&share, &lib]);
+    let image = image_of(stage, "postgresql", &[&server, &init, &client], &[&share, &lib]);
     let database = stage.unique("postgresql");
     let script = format!(
         "export PATH={}:$PATH; echo postgres:x:999:999::/data:/bin/sh >>/etc/passwd; echo postgres:x:999: >>/etc/group; mkdir -p /data /run/postgresql /var/run /tmp; chmod 1777 /tmp; \
@@ -118,6 +118,14 @@ async fn postgresql_shows_who_blocks_whom() {
         if said.ok { Ok(()) } else { Err(format!("{} {:?}", said.err, docker(&["logs", "--tail", "20", &database]))) }
     })
     .await;
+    database
+}
+
+#[tokio::test]
+async fn postgresql_shows_who_blocks_whom() {
+    let Some(stage) = have(&[Need::Postgresql]).then(Stage::open).flatten() else { return };
+    let rig = Rig::new().await;
+    let database = postgresql(&stage).await;
     assert_eq!(parameter(&rig, &database, "postgresql", "work_mem").await, "4MB");
     let set =
         |name: &str, value: &str| json!({"container": database, "engine": "postgresql", "name": name, "value": value});
@@ -125,6 +133,16 @@ async fn postgresql_shows_who_blocks_whom() {
     eventually("the new value", || async {
         let value = parameter(&rig, &database, "postgresql", "work_mem").await;
         if value == "8MB" { Ok(()) } else { Err(value.to_string()) }
+    })
+    .await;
+    let call = set("work_mem", "9MB").as_object().cloned().expect("fields");
+    let call = ActCall::decode("container.set_parameter", call).expect("a call");
+    let typed = rig.environment.command(NativeCall::Act(&call)).await.expect("a command");
+    let said = run(Command::new("sh").args(["-c", &typed]), Duration::from_secs(60));
+    assert!(said.ok, "as a person would type it: {typed}: {}", said.err);
+    eventually("what a person typed", || async {
+        let value = parameter(&rig, &database, "postgresql", "work_mem").await;
+        if value == "9MB" { Ok(()) } else { Err(value.to_string()) }
     })
     .await;
     for (name, value) in [("archive_command", "reboot"), ("work_mem", "lots"), ("work_mem", "1'; DROP TABLE x")] {

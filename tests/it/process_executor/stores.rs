@@ -1,6 +1,7 @@
 //! A real Redis and a real PostgreSQL, through their own clients.
 
-use super::{Rig, permanent, service};
+use super::typed::type_in;
+use super::{Rig, permanent, service, with_variables};
 use crate::support::http::free_port;
 use crate::support::need::{Need, have};
 use crate::support::postgresql::Postgresql;
@@ -26,7 +27,10 @@ async fn settings_and_sessions_of_redis() {
     assert!(old["value"].as_str().unwrap().parse::<u32>().is_ok(), "{old}");
     let set = json!({"service": "redis", "engine": "redis", "name": "maxclients", "value": "77"});
     rig.act("process.set_parameter", set).await;
-    assert_eq!(rig.read("process.parameter", parameter).await["value"], "77");
+    assert_eq!(rig.read("process.parameter", parameter.clone()).await["value"], "77");
+    let other = json!({"service": "redis", "engine": "redis", "name": "maxmemory", "value": "5mb"});
+    assert_eq!(type_in(&rig.typed("process.set_parameter", other).await, &[]), "OK\n", "as a person would type it");
+    assert_eq!(type_in(&rig.typed("process.parameter", parameter).await, &[]), "maxclients\n77\n");
     let _client = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
     let sessions = rig.read("process.sessions", json!({"service": "redis", "engine": "redis"})).await;
     assert_eq!((&sessions["count"], &sessions["limit"]), (&json!(1), &json!(77)));
@@ -43,10 +47,11 @@ async fn settings_and_sessions_of_redis() {
 async fn settings_and_sessions_of_postgresql() {
     let Some(database) = Postgresql::make() else { return };
     let argv = database.argv();
+    let program = service(&argv.iter().map(String::as_str).collect::<Vec<_>>());
     let declared = ServiceConfig {
         address: Some(database.address()),
         data_store: Some(DataStore::Postgresql),
-        ..service(&argv.iter().map(String::as_str).collect::<Vec<_>>())
+        ..with_variables(program, &[("POSTGRES_PASSWORD", "hunter2hunter2")])
     };
     let rig = Rig::new([("db", declared)]).await;
     rig.until_logged("db", "ready to accept connections").await;
@@ -59,6 +64,16 @@ async fn settings_and_sessions_of_postgresql() {
         assert_eq!(rig.act("process.set_parameter", set("work_mem", value)).await["changed"], true);
         assert_eq!(rig.read("process.parameter", parameter.clone()).await["value"], value);
     }
+    let typed = rig.typed("process.set_parameter", set("work_mem", "6MB")).await;
+    assert!(typed.ends_with(" # with PGPASSWORD as it has it") && !typed.contains("hunter2"), "{typed}");
+    type_in(&typed, &[]);
+    let shown = rig.typed("process.parameter", parameter.clone()).await;
+    eventually("what a person typed", || async {
+        let now = type_in(&shown, &[]);
+        if now == "6MB\n" { Ok(()) } else { Err(now) }
+    })
+    .await;
+    assert_eq!(rig.act("process.set_parameter", set("work_mem", "4MB")).await["changed"], true);
     let later = rig.act("process.set_parameter", set("max_connections", "50")).await;
     assert_eq!(later["changed"], false, "it takes that only when it starts: {later}");
     for (name, value) in [("archive_command", "reboot"), ("work_mem", "lots"), ("work_mem", "1'; DROP TABLE x")] {

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::process::Command;
 
 /// Types it into a shell that has these variables; what it prints.
-fn type_in(command: &str, variables: &[(&str, &str)]) -> String {
+pub fn type_in(command: &str, variables: &[(&str, &str)]) -> String {
     let output = Command::new("sh").arg("-c").arg(command).envs(variables.iter().copied()).output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command}: {said}");
