@@ -3,6 +3,7 @@
 
 mod cli;
 mod conformance;
+mod data_stores;
 mod demo;
 mod dependents;
 mod docker_executor;

@@ -12,6 +12,7 @@ use crate::support::monitoring::{Monitoring, Watched};
 use crate::support::need::{Need, have};
 use crate::support::receiver::Receiver;
 use crate::support::stage::{Stage, docker, docker_ok};
+use oncalld::domain::ByteSize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -62,16 +63,16 @@ fn no_operation_of_the_translation_is_left_out() {
 }
 
 /// One row: what is asked for, and what it sends.
-struct Row<'a> {
-    operation: &'a str,
-    target: Option<&'a str>,
-    arguments: Value,
-    calls: &'a [&'a str],
+pub struct Row<'a> {
+    pub operation: &'a str,
+    pub target: Option<&'a str>,
+    pub arguments: Value,
+    pub calls: &'a [&'a str],
 }
 
 /// A daemon with the shipped catalogue, but for the time that effects must hold: a minute each would be an hour here.
-fn daemon(environment: Value, platform: Value) -> Daemon {
-    let mut settings = Settings::of(json!({"docker": environment}));
+pub fn daemon(environment: Value, platform: Value) -> Daemon {
+    let mut settings = Settings::of(json!({"here": environment}));
     settings.platform = platform;
     settings.files = vec![("config/operations.yml".into(), oncalld::demo::stage::quick_operations())];
     let many = json!({"per_target": 100, "per_environment": 100});
@@ -81,14 +82,14 @@ fn daemon(environment: Value, platform: Value) -> Daemon {
     daemon
 }
 
-fn here(services: Value) -> Value {
+fn docker_with(services: Value) -> Value {
     let reading = json!([["date"]]);
     json!({"kind": "docker", "inventory_every": "1s", "services": services, "read_only_commands": reading})
 }
 
 /// Asks for an operation, approves what is asked about, and returns the step at its end, with what it showed or did.
-fn drive(daemon: &Daemon, row: &Row<'_>) -> Value {
-    let body = json!({"environment": "docker", "target": row.target, "arguments": row.arguments});
+pub fn drive(daemon: &Daemon, row: &Row<'_>) -> Value {
+    let body = json!({"environment": "here", "target": row.target, "arguments": row.arguments});
     let begun = eventually(row.operation, Duration::from_secs(30), || {
         let answer = daemon.http.post(&format!("/api/v1/operations/{}", row.operation), &body)?;
         // A container that was just made is in the next inventory; what went before may be closing.
@@ -115,7 +116,7 @@ fn drive(daemon: &Daemon, row: &Row<'_>) -> Value {
 }
 
 /// What a reading operation returned.
-fn facts(daemon: &Daemon, operation: &str, target: Option<&str>, arguments: Value) -> Value {
+pub fn facts(daemon: &Daemon, operation: &str, target: Option<&str>, arguments: Value) -> Value {
     let step = drive(daemon, &Row { operation, target, arguments, calls: &[] });
     step["evidence"]["facts"].clone()
 }
@@ -136,7 +137,7 @@ fn a_service_is_restarted_paused_scaled_and_kept_in_order() {
     let script = "head -c 20000000 /dev/zero | tr '\\0' x | fold -w 100; exec httpd -f -p 8080";
     let options = ["--network", &network, "--volume", &volume, "--expose", "8080"];
     assert!(stage.run("app", &options, &["sh", "-c", script]).ok);
-    let daemon = daemon(here(json!({&app: {"ownable": ["/data"]}})), json!({}));
+    let daemon = daemon(docker_with(json!({&app: {"ownable": ["/data"]}})), json!({}));
     let act = |operation: &str, arguments: Value, calls: &[&str]| {
         drive(&daemon, &Row { operation, target: Some(&app), arguments, calls })
     };
@@ -192,7 +193,7 @@ fn a_data_store_is_asked_set_and_rid_of_a_session() {
         let said = ask(&["PING"]);
         if said.out.trim() == "PONG" { Ok(()) } else { Err(format!("{said:?}")) }
     });
-    let daemon = daemon(here(json!({&redis: {"data_store": "redis"}})), json!({}));
+    let daemon = daemon(docker_with(json!({&redis: {"data_store": "redis"}})), json!({}));
     let set = json!({"name": "maxmemory", "value": "4mb"});
     let target = Some(redis.as_str());
     drive(&daemon, &Row { operation: "set_parameter", target, arguments: set, calls: &["container.set_parameter"] });
@@ -216,7 +217,7 @@ fn monitoring_is_asked_silenced_and_people_are_told() {
     let watched = Watched { address: &address, labels: json!({"name": "x"}), alert: "Gone", expression: "up == 0" };
     let monitoring = Monitoring::start(&watched, free_port());
     let receiver = Receiver::on(port, |_, _| (204, json!("")));
-    let mut environment = here(json!({}));
+    let mut environment = docker_with(json!({}));
     environment["prometheus"] = json!({"url": monitoring.prometheus()});
     environment["alertmanager"] = json!({"url": monitoring.alertmanager()});
     let channel = json!({"name": "ops", "kind": "webhook", "url": format!("http://127.0.0.1:{port}/hook"), "on": []});
@@ -245,12 +246,17 @@ fn storage_is_pruned_of_what_nobody_needs() {
     let Some(engine) = PrivateEngine::start() else { return };
     let dangling = engine.image("app:v1", &["/bin/sleep", "1"]);
     let current = engine.image("app:v1", &["/bin/sleep", "600"]);
+    engine.build("built:v1", "FROM app:v1 AS build\nCOPY ballast /ballast\nFROM app:v1\n", 2_000_000);
+    let (_, cached) = engine.build_cache();
+    assert!(cached >= 4_000_000, "the context and a copy of it: {cached}");
     engine.ok(&["run", "--detach", "--network", "none", "--name", "app", "app:v1"]);
-    let mut environment = here(json!({}));
+    let mut environment = docker_with(json!({}));
     environment["docker"] = json!({"host": engine.host()});
     let daemon = daemon(environment, json!({}));
     let row = Row { operation: "prune_storage", target: None, arguments: json!({}), calls: &["container.prune"] };
-    drive(&daemon, &row);
+    let step = drive(&daemon, &row).to_string();
+    assert!(step.contains(&format!("and {} of build cache removed", ByteSize(cached))), "{step}");
+    assert_eq!(engine.build_cache().1, 0);
     assert!(!engine.docker(&["image", "inspect", &dangling]).ok, "nobody needs it");
     assert!(engine.docker(&["image", "inspect", &current]).ok, "the service runs it");
     drop(daemon);
