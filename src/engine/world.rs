@@ -24,6 +24,7 @@ pub(super) struct World {
     alerting: BTreeMap<String, Alerting>,
     /// Reading steps that run, over all incidents.
     reading: usize,
+    /// Which incident waits for which.
     waiting: Waiting,
     nothing: Inventory,
 }

@@ -49,8 +49,8 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     if let Some(next) = waiting(incident, snapshot) {
         return next;
     }
-    if let Some(event) = freeze::over(incident, snapshot) {
-        return Next::Append(vec![event]);
+    if let Some(events) = freeze::over(incident, snapshot) {
+        return Next::Append(events);
     }
     if let Some(next) = settle::recheck(incident, snapshot) {
         return next;

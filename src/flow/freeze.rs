@@ -1,18 +1,25 @@
 //! What a freeze window held back is taken up again once none is open.
 
-use super::{Snapshot, decide::is_given_up, diagnose, settle};
+use super::{
+    Snapshot,
+    decide::{is_given_up, void_live},
+    diagnose, settle,
+};
 use crate::domain::{EventBody, GateDecision, GateRecord, Incident, TimeSpan, Timestamp};
 use crate::gate::{self, rule};
 
 /// How long after its end a window may be taken for open.
 const LATE: TimeSpan = TimeSpan::from_secs(60);
 
-/// That the window is over which held the remedy of this incident back.
-pub(super) fn over(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<EventBody> {
+/// That the window is over which held the remedy of this incident back. What was approved before it is asked about anew.
+pub(super) fn over(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Vec<EventBody>> {
     let window = held_back(incident)?.to_owned();
-    let windows = &snapshot.current.policies.freeze;
-    let open = gate::is_frozen(windows, &incident.environment, snapshot.now);
-    (!open).then_some(EventBody::FreezeEnded { window })
+    if gate::is_frozen(&snapshot.current.policies.freeze, &incident.environment, snapshot.now) {
+        return None;
+    }
+    let mut events = void_live(incident, "it is diagnosed anew");
+    events.push(EventBody::FreezeEnded { window });
+    Some(events)
 }
 
 /// When to look again whether it is.

@@ -2,6 +2,7 @@
 
 use super::{
     target::killed,
+    telling::starved,
     trouble::{count, settle_through_pauses},
     world::World,
 };
@@ -105,7 +106,7 @@ fn the_end_of_a_window_changes_nothing_where_a_person_said_no_or_has_the_wheel()
 }
 
 #[test]
-fn a_window_that_opens_between_two_steps_leaves_the_rest_for_its_end() {
+fn what_was_approved_before_a_window_opened_is_asked_about_anew_after_it() {
     let mut world = killed();
     world.settle();
     freeze(&mut world);
@@ -114,7 +115,26 @@ fn a_window_that_opens_between_two_steps_leaves_the_rest_for_its_end() {
     assert_eq!((world.sent.len(), world.incident.state), (0, IncidentState::Escalated));
     world.config.policies.freeze.clear();
     world.settle();
+    assert_eq!(world.incident.approvals[0].state, ApprovalState::Voided, "it was about what was so then");
     world.pending().expect("asked again");
+    assert!(world.sent.is_empty());
+}
+
+#[test]
+fn a_window_that_opens_between_two_steps_holds_back_the_second_only() {
+    let mut world = starved();
+    world.settle();
+    world.decide(Decision::Approve);
+    world.settle();
+    assert_eq!(world.sent.len(), 1, "the limit is raised, and people are asked about the start");
+    freeze(&mut world);
+    world.decide(Decision::Approve);
+    world.settle();
+    assert_eq!((world.sent.len(), world.incident.state), (1, IncidentState::Escalated));
+    assert_eq!(world.incident.manual[0].instructions, "<command of api>", "what is left of it");
+    world.config.policies.freeze.clear();
+    world.settle();
+    assert_eq!(count(&world, "freeze_ended"), 1);
 }
 
 #[test]
