@@ -118,18 +118,9 @@ macro_rules! callers {
     )*};
 }
 
-/// Someone who may at least read; who it is matters to nobody.
-pub struct Viewer;
-
-impl FromRequestParts<Api> for Viewer {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        with_role(parts, api, Role::Viewer).await.map(|_| Self)
-    }
-}
-
 callers! {
+    /// Someone who may at least read.
+    Viewer
     /// Someone who may at least start work and stop it.
     Responder
     /// Someone who may at least decide.

@@ -25,6 +25,7 @@ mod page;
 mod problem;
 mod request_id;
 mod serve;
+mod whoami;
 
 pub use live::PROTOCOL;
 pub use problem::{MEDIA_TYPE, ProblemDocument};
@@ -118,6 +119,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(catalogue::environments))
         .routes(routes!(catalogue::services))
         .routes(routes!(catalogue::runbooks))
+        .routes(routes!(whoami::whoami))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

@@ -29,6 +29,7 @@ use utoipa::{
         (name = "alerts", description = "Webhooks of alert senders"),
         (name = "incidents", description = "What is and was going on"),
         (name = "approvals", description = "Decisions that wait for people"),
+        (name = "people", description = "Who asks"),
         (name = "kill switch", description = "Stops every mutation"),
     ),
 )]

@@ -38,6 +38,7 @@ const FILES: &[File] = &[
     script!("approvals.js"),
     script!("incidents.js"),
     script!("incident.js"),
+    script!("report.js"),
     script!("steps.js"),
 ];
 

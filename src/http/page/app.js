@@ -1,87 +1,30 @@
-// The page: which view is shown, and keeping it up to date.
+// The page: who reads it, which view is shown, and keeping it up to date.
 
-import { el, reconcile } from "./dom.js";
 import { Live, call, session } from "./client.js";
-import { approvalCard } from "./approvals.js";
-import { incidentRow } from "./incidents.js";
+import { age } from "./dom.js";
+import { ApprovalsView } from "./approvals.js";
+import { ListView } from "./incidents.js";
 import { IncidentView } from "./incident.js";
 
 const by = (id) => document.getElementById(id);
 const main = by("main");
 let view = null;
 
-class ListView {
-  constructor() {
-    this.open = el("ul", { class: "plain incidents" });
-    this.closed = el("ul", { class: "plain incidents" });
-    this.none = el("p", { class: "faint", hidden: true }, "Nothing is wrong that anybody told us of.");
-    this.more = el("button", { type: "button", hidden: true, onclick: () => this.#older() }, "Older");
-    this.closedTitle = el("h2", { hidden: true }, "Closed");
-    this.older = [];
-    this.next = null;
-    this.node = el("div", {}, el("h2", {}, "Open"), this.open, this.none, this.closedTitle, this.closed, this.more);
-  }
-
-  async load() {
-    const [open, closed] = await Promise.all(["true", "false"].map((open) => call("GET", `/api/v1/incidents?open=${open}`)));
-    this.none.hidden = open.items.length > 0;
-    reconcile(this.open, open.items, (incident) => incident.id, incidentRow);
-    if (this.older.length === 0) this.next = closed.next;
-    this.recent = closed.items;
-    this.#showClosed();
-  }
-
-  async #older() {
-    const page = await call("GET", `/api/v1/incidents?open=false&after=${encodeURIComponent(this.next)}`);
-    this.older.push(...page.items);
-    this.next = page.next;
-    this.#showClosed();
-  }
-
-  #showClosed() {
-    const recent = new Set(this.recent.map((incident) => incident.id));
-    const all = [...this.recent, ...this.older.filter((incident) => !recent.has(incident.id))];
-    reconcile(this.closed, all, (incident) => incident.id, incidentRow);
-    this.closedTitle.hidden = all.length === 0;
-    this.more.hidden = this.next === null;
-  }
-}
-
-class ApprovalsView {
-  constructor() {
-    this.list = el("div");
-    this.none = el("p", { class: "faint", hidden: true }, "Nothing waits for a decision.");
-    this.node = el("div", {}, el("h2", {}, "Waiting for a decision"), this.list, this.none);
-  }
-
-  show(pending) {
-    this.none.hidden = pending.length > 0;
-    reconcile(this.list, pending, (approval) => approval.id, approvalCard);
-  }
-}
-
+// A view loads what it shows, and shows it: `load()` answers with what `show(loaded, pending)` takes.
 function route() {
+  if (!session.who) return;
   const [, name, id] = location.hash.split("/");
-  if (name === "incidents" && id) {
-    view = new IncidentView(decodeURIComponent(id));
-    view.load = async () => view.show?.(await call("GET", `/api/v1/incidents/${id}`));
-  } else if (name === "approvals") {
-    view = new ApprovalsView();
-  } else {
-    view = new ListView();
-  }
+  if (name === "incidents" && id) view = new IncidentView(decodeURIComponent(id));
+  else if (name === "approvals") view = new ApprovalsView();
+  else view = new ListView();
   const current = view instanceof ApprovalsView ? "approvals" : "incidents";
   for (const link of document.querySelectorAll("nav a")) {
     link.dataset.view === current ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   }
   main.replaceChildren(view.node);
   main.focus({ preventScroll: true });
+  scrollTo(0, 0);
   refresh();
-}
-
-function notice(text) {
-  by("notice").textContent = text;
-  by("notice").hidden = !text;
 }
 
 // Many events in a moment make one refresh: at most about six a second, and never two at once.
@@ -94,24 +37,40 @@ function refreshSoon() {
 }
 
 async function refresh() {
+  const shown = view;
+  if (!shown) return;
   if (busy) { refreshSoon(); return; }
   busy = true;
   try {
-    const shown = view;
-    const [pending, stop] = await Promise.all([call("GET", "/api/v1/approvals"), call("GET", "/api/v1/kill-switch")]);
+    const [pending, stop, loaded] = await Promise.all(
+      [call("GET", "/api/v1/approvals"), call("GET", "/api/v1/kill-switch"), shown.load()]);
+    if (shown !== view) return;
     showPending(pending);
     showKillSwitch(stop);
-    shown instanceof ApprovalsView ? shown.show(pending) : await shown.load();
+    const news = shown.show(loaded, pending);
+    if (news) tell(news);
     notice("");
   } catch (error) {
-    if (error.status === 401) askForToken(session.token ? error.message : "");
+    if (shown !== view) return;
+    if (error.status === 401) leave(error.message);
     else notice(error.message);
   } finally {
     busy = false;
   }
 }
 
+function notice(text) {
+  by("notice").textContent = text;
+  by("notice").hidden = !text;
+}
+
+/** Says something to those who hear the page. */
+function tell(news) {
+  if (by("news").textContent !== news) by("news").textContent = news;
+}
+
 function showPending(pending) {
+  if (pending.length > Number(by("pending").textContent)) tell(`${pending.length} waiting for a decision`);
   by("pending").textContent = String(pending.length);
   by("pending").hidden = pending.length === 0;
   document.title = pending.length > 0 ? `(${pending.length}) oncalld` : "oncalld";
@@ -122,7 +81,7 @@ function showKillSwitch(stop) {
   const who = stop.by ? ` by ${stop.by}` : "";
   by("stopped").textContent = stop.on ? `Kill switch${who}: nothing is changed anywhere. ${stop.reason ?? ""}` : "";
   const button = by("kill");
-  button.hidden = false;
+  button.hidden = !session.may(stop.on ? "admin" : "responder");
   button.textContent = stop.on ? "Allow changes" : "Stop all changes";
   button.className = stop.on ? "" : "danger";
   button.onclick = async () => {
@@ -135,45 +94,66 @@ function showKillSwitch(stop) {
   };
 }
 
-const dialog = by("sign-in");
-
-function askForToken(problem) {
-  by("sign-in-problem").textContent = problem;
-  if (!dialog.open) dialog.showModal();
-}
-
-dialog.addEventListener("submit", () => {
-  session.token = by("token").value.trim();
-  by("token").value = "";
-  begin();
-});
-
-by("sign-out").addEventListener("click", () => {
-  session.token = "";
-  location.reload();
-});
-
 const live = new Live({
   event: (event) => {
     const elsewhere = view instanceof IncidentView && event.incident !== view.id;
     const global = /^(approval_|kill_switch)/.test(event.kind);
     if (!elsewhere || global) refreshSoon();
   },
-  changed: (state, resumed) => {
+  changed: (state) => {
     by("connection").textContent = state;
     by("connection").className = `connection ${state === "live" ? "good" : "bad"}`;
-    if (state === "live" && !resumed) refresh();
+    if (state === "live") refresh(); // what happened until now is not told again
   },
-  refused: () => refreshSoon(), // tells a missing token from a daemon that is away
+  refused: refreshSoon, // tells a token that is not good any more from a daemon that is away
 });
 
-function begin() {
-  by("sign-out").hidden = !session.token;
+/** Shows and forgets everything that needs a token, and asks for one. */
+function leave(problem) {
   live.stop();
-  live.start();
-  route();
+  session.token = "";
+  session.who = view = null;
+  main.replaceChildren();
+  showPending([]);
+  for (const id of ["tools", "stopped", "notice"]) by(id).hidden = true;
+  document.querySelector("nav").hidden = true;
+  by("sign-in").hidden = false;
+  by("sign-in-problem").textContent = problem;
+  by("token").focus();
 }
 
+const AGAIN = 2000;
+
+async function enter() {
+  try {
+    session.who = await call("GET", "/api/v1/whoami");
+  } catch (error) {
+    if (error.status === 401) { leave(session.token ? error.message : ""); return; }
+    notice(error.message);
+    if (error.status !== 403) setTimeout(enter, AGAIN);
+    return;
+  }
+  by("sign-in").hidden = true;
+  by("who").textContent = `${session.who.name} (${session.who.role})`;
+  by("sign-out").hidden = !session.token;
+  by("tools").hidden = document.querySelector("nav").hidden = false;
+  notice("");
+  route();
+  live.start();
+}
+
+by("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const token = by("token").value.trim();
+  by("token").value = "";
+  if (!/^[ -~]+$/.test(token)) { leave("No token has such characters."); return; }
+  session.token = token;
+  enter();
+});
+by("sign-out").addEventListener("click", () => leave(""));
 addEventListener("hashchange", route);
 addEventListener("oncalld:changed", refreshSoon);
-begin();
+// A phone that slept may have missed that the feed broke.
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+setInterval(() => document.querySelectorAll("time .age").forEach((node) => { node.textContent = age(node.parentNode.dateTime); }), 5000);
+enter();

@@ -2,8 +2,12 @@
 
 const KEY = "oncalld.token";
 
-/** The token of this tab; none where the daemon needs none. */
+const ROLES = ["viewer", "responder", "approver", "admin"];
+
+/** The token of this tab, none where the daemon needs none; and whose it is, once that is known. */
 export const session = {
+  who: null,
+  may(role) { return ROLES.indexOf(this.who?.role) >= ROLES.indexOf(role); },
   get token() { return sessionStorage.getItem(KEY) ?? ""; },
   set token(value) { value ? sessionStorage.setItem(KEY, value) : sessionStorage.removeItem(KEY); },
 };
@@ -51,7 +55,7 @@ export class Live {
   #timer = null;
   #stopped = false;
 
-  /** `changed(state)` hears `live` or `offline`; `refused()` that a connection was never opened. */
+  /** `changed(state)` hears `live` or `offline`; `refused()` that a connection could not be opened. */
   constructor({ event, changed, refused }) {
     this.event = event;
     this.changed = changed;
@@ -70,7 +74,7 @@ export class Live {
     socket.addEventListener("open", () => {
       opened = true;
       this.#delay = FIRST_DELAY;
-      this.changed("live", this.#last !== null);
+      this.changed("live");
     });
     socket.addEventListener("message", (message) => {
       const event = JSON.parse(message.data);
@@ -92,6 +96,7 @@ export class Live {
 
   stop() {
     this.#stopped = true;
+    this.#last = null; // the next one may be another person's
     clearTimeout(this.#timer);
     this.#socket?.close();
   }

@@ -30,18 +30,40 @@ export function tone(word) {
   return Object.keys(TONES).find((name) => TONES[name].includes(word)) ?? "";
 }
 
-/** A moment, in the reader's zone. */
-export function when(text) {
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const DATE = { dateStyle: "medium", timeStyle: "short" };
+
+/** A moment in the reader's zone: `14:02:11`, with the date where it is another day's. */
+export function clock(text, ...more) {
   if (!text) return el("span", {}, "–");
   const at = new Date(text);
   const today = at.toDateString() === new Date().toDateString();
-  return el("time", { datetime: text, title: text }, today ? at.toLocaleTimeString() : at.toLocaleString());
+  const shown = today ? at.toLocaleTimeString([], CLOCK) : at.toLocaleString([], DATE);
+  return el("time", { datetime: text, title: at.toString() }, shown, ...more);
+}
+
+/** The same, and how long ago that is; the page keeps it up to date. */
+export function when(text) {
+  return clock(text, " ", el("span", { class: "age" }, text && age(text)));
+}
+
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+
+/** How long ago a moment is, or how far ahead: `3 min ago`, `in 59 min`. */
+export function age(text, now = Date.now()) {
+  const seconds = Math.trunc((now - new Date(text).getTime()) / 1000);
+  const unit = UNITS.find(([size]) => Math.abs(seconds) >= size);
+  if (!unit) return "now";
+  const length = `${Math.floor(Math.abs(seconds) / unit[0])} ${unit[1]}`;
+  return seconds > 0 ? `${length} ago` : `in ${length}`;
 }
 
 /** Names and values. */
-export function pairs(entries) {
-  return el("dl", {}, entries.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+export function pairs(entries, kind) {
+  return el("dl", { class: kind }, entries.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
+
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/;
 
 /** The facts of a result: short values as a list, long ones as they are. */
 export function facts(values) {
@@ -49,16 +71,24 @@ export function facts(values) {
   const long = [];
   for (const [name, value] of Object.entries(values ?? {})) {
     if (value === null || value === "") continue;
-    if (typeof value !== "object") short.push([name, String(value)]);
+    if (typeof value === "string" && MOMENT.test(value)) short.push([name, clock(value)]);
+    else if (typeof value !== "object") short.push([name, String(value)]);
     else if (Array.isArray(value) && value.every((item) => typeof item === "string")) {
       if (value.length > 0) short.push([name, value.join(", ")]);
-    } else if (name === "lines" && Array.isArray(value)) {
-      long.push(el("pre", { tabindex: "0" }, value.map((line) => line?.text ?? "").join("\n")));
     } else if (Object.keys(value).length > 0) {
-      long.push(el("h4", {}, name), el("pre", { tabindex: "0" }, JSON.stringify(value, null, 1)));
+      const lines = Array.isArray(value) ? value.map((item) => (name === "lines" ? item?.text ?? "" : inLine(item))) : [inLine(value)];
+      long.push(el("h4", {}, name), el("pre", { tabindex: "0" }, lines.join("\n")));
     }
   }
-  return [pairs(short), ...long];
+  return [pairs(short, "facts"), ...long];
+}
+
+/** A value on one line: `action die   attributes {"signal":"9"}`. */
+function inLine(value) {
+  if (value === null || typeof value !== "object") return String(value);
+  const said = (item) => (item !== null && typeof item === "object" ? JSON.stringify(item) : String(item));
+  return Object.entries(value).filter(([, item]) => item !== null && item !== "")
+    .map(([name, item]) => `${name} ${said(item)}`).join("   ");
 }
 
 /**
@@ -71,21 +101,37 @@ export function reconcile(parent, items, keyOf, build) {
     const key = keyOf(item);
     const signature = JSON.stringify(item);
     const known = old.get(key);
+    old.delete(key);
     if (known?.signature === signature) return known;
     const node = build(item);
     node.dataset.key = key;
     node.signature = signature;
-    if (known) keepOpen(known, node);
+    if (known) replace(known, node);
     return node;
   });
-  if (nodes.length !== parent.children.length || nodes.some((node, index) => parent.children[index] !== node)) {
-    parent.replaceChildren(...nodes);
-  }
+  old.forEach((node) => node.remove());
+  arrange(parent, nodes);
+}
+
+/** Makes these the children of `parent`, moving none that is where it belongs: what is moved loses the focus. */
+export function arrange(parent, nodes) {
+  nodes.forEach((node, index) => {
+    if (parent.children[index] !== node) parent.insertBefore(node, parent.children[index] ?? null);
+  });
+}
+
+/** Puts a node in the place of another, as far unfolded, and with the focus if that had it. */
+function replace(before, after) {
+  keepOpen(before, after);
+  const focused = before.contains(document.activeElement);
+  before.replaceWith(after);
+  if (focused) (after.querySelector("summary, button, a, input") ?? after).focus();
 }
 
 function keepOpen(before, after) {
-  const open = [...before.querySelectorAll("details[open]")].map((node) => node.dataset.name);
-  for (const node of after.querySelectorAll("details")) {
+  const all = (node) => [node, ...node.querySelectorAll("details")];
+  const open = all(before).filter((node) => node.open).map((node) => node.dataset.name);
+  for (const node of all(after)) {
     if (open.includes(node.dataset.name)) node.open = true;
   }
 }

@@ -1,8 +1,10 @@
 // One incident, live.
 
-import { badge, el, pairs, reconcile, tone, when } from "./dom.js";
-import { call } from "./client.js";
+import { arrange, badge, el, pairs, reconcile, tone, when } from "./dom.js";
+import { call, session } from "./client.js";
+import { place, rated } from "./incidents.js";
 import { approvalCard } from "./approvals.js";
+import { elements } from "./report.js";
 import { stepView } from "./steps.js";
 
 const PHASES = ["triage", "isolation", "root_cause", "resolution"];
@@ -13,35 +15,44 @@ export class IncidentView {
     this.id = id;
     this.head = el("section");
     this.approvals = el("div");
-    this.findings = el("ul", { class: "plain" });
+    this.manual = el("ul", { class: "plain", "data-name": "manual" });
+    this.findings = el("ul", { class: "plain", "data-name": "findings" });
+    this.findingsTitle = el("h3", {}, "Findings");
     this.phases = el("div");
     this.comments = el("ul", { class: "plain" });
-    this.findingsTitle = el("h3", {}, "Findings");
-    this.report = el("pre", { tabindex: "0", hidden: true });
+    this.report = el("section", { class: "card report", hidden: true, "aria-label": "Report" });
     this.problem = el("p", { class: "problem", role: "alert" });
-    this.node = el("article", {}, this.head, this.approvals, this.findingsTitle, this.findings,
-      el("h3", {}, "Steps"), this.phases, el("h3", {}, "Comments"), this.comments, this.#commentForm(),
-      this.problem, this.#tools(), this.report);
+    this.node = el("article", {}, this.head, this.approvals, this.manual, this.findingsTitle, this.findings,
+      el("h3", {}, "Steps"), this.phases, el("h3", {}, "Comments"), this.comments,
+      session.may("responder") && this.#commentForm(), this.problem, this.#tools(), this.report);
   }
 
+  load() {
+    return call("GET", `/api/v1/incidents/${encodeURIComponent(this.id)}`);
+  }
+
+  /** Shows it; answers with what to tell those who hear the page. */
   show(incident) {
     reconcile(this.head, [summary(incident)], () => "head", () => header(incident));
     const order = (approval) => (approval.state === "pending" ? 0 : 1);
     reconcile(this.approvals, [...incident.approvals].sort((one, other) => order(one) - order(other)),
       (approval) => approval.id, (approval) => approvalCard(approval, { link: false }));
-    this.findingsTitle.hidden = incident.findings.length + incident.manual.length === 0;
-    reconcile(this.findings, [...incident.findings, ...incident.manual], (item) => item.id ?? `manual ${item.remedy}`, (item) => findingView(item, incident.steps));
-    const phases = PHASES.map((name) => ({ name, steps: incident.steps.filter((record) => record.phase === name) }))
+    reconcile(this.manual, incident.manual, (item) => item.remedy, manualView);
+    this.findingsTitle.hidden = incident.findings.length === 0;
+    reconcile(this.findings, incident.findings, (item) => item.id, (item) => findingView(item, incident.steps));
+    const asked = new Set(incident.approvals.filter((approval) => approval.state === "pending").map((approval) => approval.step));
+    const steps = incident.steps.map((record) => ({ ...record, asks: asked.has(record.step.id) }));
+    this.#phases(PHASES.map((name) => ({ name, steps: steps.filter((record) => record.phase === name) }))
       .filter((phase) => phase.steps.length > 0)
-      .map((phase) => ({ ...phase, finished: incident.finished_phases.includes(phase.name) }));
-    this.#phases(phases);
+      .map((phase) => ({ ...phase, finished: incident.finished_phases.includes(phase.name) })));
     reconcile(this.comments, incident.comments.map((comment, index) => ({ ...comment, index })),
-      (comment) => String(comment.index), (comment) => el("li", { class: "card" },
-        el("span", { class: "faint" }, comment.by, " ", when(comment.at)), el("p", {}, comment.text)));
-    this.takeOver.hidden = incident.state === "closed" || incident.state === "taken_over";
-    this.release.hidden = incident.state !== "taken_over";
-    this.close.hidden = incident.state === "closed";
+      (comment) => String(comment.index), commentView);
+    const [closed, taken] = [incident.state === "closed", incident.state === "taken_over"];
+    this.takeOver.hidden = closed || taken;
+    this.release.hidden = !taken;
+    this.close.hidden = closed;
     if (!this.report.hidden) this.#loadReport();
+    return [incident.title, incident.state, incident.verdict].filter(Boolean).join(", ").replaceAll("_", " ");
   }
 
   #phases(phases) {
@@ -53,7 +64,8 @@ export class IncidentView {
       nodes[index].querySelector(".faint").textContent = phase.finished ? "finished" : "";
       reconcile(nodes[index].querySelector("ul"), phase.steps, (record) => record.step.id, stepView);
     });
-    if (nodes.some((node, index) => this.phases.children[index] !== node)) this.phases.replaceChildren(...nodes);
+    known.forEach((node) => { if (!nodes.includes(node)) node.remove(); });
+    arrange(this.phases, nodes);
   }
 
   async #say(what, comment) {
@@ -69,7 +81,7 @@ export class IncidentView {
   }
 
   #commentForm() {
-    const input = el("input", { type: "text", "aria-label": "Comment", maxlength: "4000", required: true });
+    const input = el("input", { type: "text", "aria-label": "Comment", placeholder: "For whoever looks at this next", maxlength: "4000", required: true });
     const send = async (event) => {
       event.preventDefault();
       if (await this.#say("comment", input.value)) input.value = "";
@@ -78,24 +90,30 @@ export class IncidentView {
   }
 
   #tools() {
-    const button = (text, what) => el("button", { type: "button", onclick: () => this.#say(what, "") }, text);
-    this.takeOver = button("Take over", "take-over");
-    this.release = button("Release", "release");
-    this.close = button("Close", "close");
+    const button = (text, what, title) => el("button", { type: "button", title, onclick: () => this.#say(what, "") }, text);
+    this.takeOver = button("Take over", "take-over", "You do the rest: nothing further is run until you release it");
+    this.release = button("Release", "release", "oncalld goes on");
+    this.close = button("Close", "close", "Whatever has come of it, this is over");
     const toggle = () => {
       this.report.hidden = !this.report.hidden;
+      shown.setAttribute("aria-expanded", String(!this.report.hidden));
       if (!this.report.hidden) this.#loadReport();
     };
-    return el("div", { class: "actions" }, this.takeOver, this.release, this.close,
-      el("button", { type: "button", onclick: toggle }, "Report"));
+    const shown = el("button", { type: "button", "aria-expanded": "false", onclick: toggle }, "Report");
+    return el("div", { class: "actions" }, session.may("responder") && [this.takeOver, this.release, this.close],
+      shown);
   }
 
   async #loadReport() {
     try {
       const path = `/api/v1/incidents/${encodeURIComponent(this.id)}/report`;
-      this.report.textContent = await call("GET", path, undefined, "text/markdown");
+      const text = await call("GET", path, undefined, "text/markdown");
+      if (this.report.signature === text) return;
+      this.report.signature = text;
+      this.report.replaceChildren(...elements(text));
     } catch (error) {
-      this.report.textContent = error.message;
+      this.report.replaceChildren(el("p", { class: "problem" }, error.message));
+      this.report.signature = null;
     }
   }
 }
@@ -106,24 +124,23 @@ function summary({ id, state, verdict, verdict_reason, cause, escalated, taken_o
 }
 
 function header(incident) {
-  const place = incident.service ? `${incident.environment} / ${incident.service}` : incident.environment;
   const link = (id) => el("a", { href: `#/incidents/${encodeURIComponent(id)}` }, id);
   return el("div", {},
     el("h2", {}, incident.title),
     el("div", { class: "row" },
       badge(incident.state, tone(incident.state)),
       incident.verdict && badge(incident.verdict, tone(incident.verdict)),
-      el("span", { class: tone(incident.severity) }, incident.severity),
-      el("span", { class: "grow" }, place),
+      rated(incident),
+      el("span", { class: "grow" }, place(incident)),
       el("code", {}, incident.id)),
     pairs([
-      ["Opened", when(incident.opened_at)],
-      incident.closed_at && ["Closed", when(incident.closed_at)],
       incident.verdict && ["Verdict", incident.verdict_reason],
       incident.cause && ["Cause", el("span", {}, el("code", {}, incident.cause.code),
         ` ${Math.round(incident.cause.confidence * 100)} %: ${incident.cause.summary}`)],
       incident.cause?.prevention && ["Prevention", incident.cause.prevention],
-      incident.escalated && ["Escalated", el("span", { class: "bad" }, incident.escalated)],
+      ["Opened", when(incident.opened_at)],
+      incident.closed_at && ["Closed", when(incident.closed_at)],
+      incident.escalated && incident.escalated !== incident.verdict_reason && ["Escalated", el("span", { class: "bad" }, incident.escalated)],
       incident.taken_over_by && ["Taken over by", incident.taken_over_by],
       ...incident.retrying.map((retry) => ["Tried again", el("span", { class: "warning" },
         `${retry.what}: ${retry.attempts} of ${retry.most} tries, next `, when(retry.next_at), `: ${retry.error}`)]),
@@ -138,14 +155,20 @@ function header(incident) {
         pairs(Object.entries({ ...alert.labels, ...alert.annotations }))))));
 }
 
+function manualView(item) {
+  return el("li", { class: "card asks" }, el("span", { class: "title" }, "For a person"),
+    el("p", { class: "lines" }, item.instructions.trim()), el("p", { class: "faint" }, item.reason));
+}
+
 function findingView(item, steps) {
   const name = (id) => steps.find((record) => record.step.id === id)?.step.name ?? id;
-  if (item.instructions !== undefined) {
-    return el("li", { class: "card asks" }, el("span", { class: "title" }, "For a person"),
-      el("p", {}, item.instructions), el("p", { class: "faint" }, item.reason));
-  }
   return el("li", { class: "card" },
     el("div", { class: "row" }, el("span", { class: "grow" }, item.summary),
       item.cause && badge(`${item.cause.code} ${Math.round(item.cause.confidence * 100)} %`, "bad")),
     el("p", { class: "faint" }, `rests on ${item.cites.map(name).join(", ")}`));
+}
+
+function commentView(comment) {
+  return el("li", { class: "card" }, el("span", { class: "faint" }, comment.by, " ", when(comment.at)),
+    el("p", { class: "lines" }, comment.text));
 }

@@ -1,28 +1,28 @@
 // Steps of an incident: what was read, what was done.
 
-import { badge, el, facts, pairs, tone, when } from "./dom.js";
+import { badge, clock, el, facts, pairs, tone } from "./dom.js";
 
-/** One step with its evidence or its action. */
+/** One step with its evidence, folded up, or its action. */
 export function stepView(record) {
-  const { step, status, evidence, action, error } = record;
-  const target = step.target ? ` ${step.target}` : "";
+  const { step, evidence, action, error } = record;
+  const status = record.asks ? "awaiting_approval" : record.status;
+  const head = el("div", { class: "row" },
+    el("code", {}, [step.operation, step.target].filter(Boolean).join(" ")),
+    badge(status, tone(status)),
+    record.attempt > 1 && el("span", { class: "faint" }, `attempt ${record.attempt}`),
+    el("span", { class: "faint grow" }, step.reason),
+    el("span", { class: "faint" }, clock(record.finished_at ?? record.started_at)));
   return el("li", { class: "step" },
-    el("div", { class: "row" },
-      el("code", {}, `${step.operation}${target}`),
-      badge(status, tone(status)),
-      record.attempt > 1 && el("span", { class: "faint" }, `attempt ${record.attempt}`),
-      el("span", { class: "faint grow" }, step.reason),
-      el("span", { class: "faint" }, when(record.finished_at ?? record.started_at))),
-    error && el("p", { class: status === "skipped" ? "faint" : "problem" }, error),
-    evidence && evidenceView(evidence),
-    action && actionView(action));
+    evidence ? el("details", { "data-name": "evidence" }, el("summary", {}, head), evidenceView(evidence)) : head,
+    error && el("p", { class: `inside ${status === "skipped" ? "faint" : "problem"}` }, error),
+    action && !record.asks && actionView(action));
 }
 
 function evidenceView(evidence) {
-  return el("details", { "data-name": "evidence" },
-    el("summary", { class: "faint" }, `evidence${evidence.truncated ? " (cut)" : ""}`),
+  return el("div", { class: "inside" },
     evidence.commands.map((command) => el("pre", { class: "command" }, command)),
-    facts(evidence.facts));
+    facts(evidence.facts),
+    evidence.truncated && el("p", { class: "faint" }, "It was longer: the rest was cut off."));
 }
 
 function outcome(call) {
@@ -40,7 +40,7 @@ function callView(call) {
 
 function actionView(action) {
   const { gate, verify } = action;
-  return el("div", {},
+  return el("div", { class: "inside" },
     action.calls.length === 0 && action.commands.map((command) => el("pre", { class: "command" }, command)),
     action.diff.length > 0 && el("pre", {}, action.diff.join("\n")),
     pairs([

@@ -6,7 +6,8 @@ mod place;
 
 pub use by_hand::READINGS;
 use by_hand::{changes, readings, storage};
-use place::{Place, answers};
+pub use place::Place;
+use place::answers;
 
 fn killed(place: &Place) {
     let daemon = place.open();

@@ -37,6 +37,7 @@ fn each_role_may_do_what_it_may_and_no_more() {
         ("GET", "/api/v1/incidents", "", 0),
         ("GET", "/api/v1/approvals", "", 0),
         ("GET", "/api/v1/kill-switch", "", 0),
+        ("GET", "/api/v1/whoami", "", 0),
         ("GET", "/api/v1/operations", "", 0),
         ("GET", "/api/v1/environments", "", 0),
         ("GET", "/api/v1/services", "", 0),
@@ -71,6 +72,11 @@ fn each_role_may_do_what_it_may_and_no_more() {
                 assert!(![401, 403].contains(&reply.status), "{role} {method} {path}: {}", reply.text);
             }
         }
+    }
+    for role in ROLES {
+        let token = format!("Bearer {role}-token");
+        let told = raw.send("GET", "/api/v1/whoami", &[("authorization", &token)], "");
+        assert_eq!(told.body, json!({"name": role, "role": role}));
     }
     for open in ["/health", "/ready", "/metrics", "/", "/page/app.js", "/api/openapi.json"] {
         assert_eq!(raw.send("GET", open, &[], "").status, 200, "{open} needs no token");

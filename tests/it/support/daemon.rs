@@ -29,13 +29,15 @@ pub struct Settings {
     pub port: Option<u16>,
     /// Variables of its own, by name.
     pub variables: Vec<(&'static str, String)>,
+    /// The token that the test asks with, where the platform wants one.
+    pub token: Option<String>,
 }
 
 impl Settings {
     /// These environments, and defaults for the rest.
     pub fn of(environments: Value) -> Self {
         let (files, variables) = (Vec::new(), Vec::new());
-        Self { platform: json!({}), environments, policies: None, files, port: None, variables }
+        Self { platform: json!({}), environments, policies: None, files, port: None, variables, token: None }
     }
 }
 
@@ -63,7 +65,7 @@ impl Daemon {
         let folder = tempfile::Builder::new().prefix("oncalld-test").tempdir().expect("a temporary folder");
         let port = settings.port.unwrap_or_else(free_port);
         write_settings(folder.path(), port, settings);
-        let http = Http::to(port, None);
+        let http = Http::to(port, settings.token.as_deref());
         let start = Instant::now();
         let variables = settings.variables.clone();
         let child = spawn(binary, folder.path(), &variables);

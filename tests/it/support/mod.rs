@@ -1,6 +1,7 @@
 //! What the tests lean on. Some of it waits for the topics that will use it.
 #![allow(dead_code)]
 
+pub mod browser;
 pub mod clear;
 pub mod command;
 pub mod daemon;
