@@ -168,8 +168,9 @@ impl<'a> Play<'a> {
 
     /// Something that the demo itself has to say, in the form of the live lines.
     fn say(&self, heading: &str, text: &str) {
-        let time = self.style.paint(Tone::Faint, &self.style.time(chrono::Utc::now()));
-        let heading = self.style.paint(Tone::Strong, &format!("{heading:<11}"));
+        let (time, heading) = (self.style.time(chrono::Utc::now()), format!("{heading:<11}"));
+        let text = self.style.in_column(time.len() + heading.len() + 3, text);
+        let (time, heading) = (self.style.paint(Tone::Faint, &time), self.style.paint(Tone::Strong, &heading));
         let _ = writeln!(io::stderr(), "{time}  {heading} {text}"); // whoever watched may be gone
     }
 

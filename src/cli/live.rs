@@ -39,10 +39,16 @@ struct Line {
     heading: String,
     tone: Tone,
     text: String,
+    /// Whether it is to be copied, and so no line is broken in it.
+    whole: bool,
 }
 
 fn line(heading: &str, tone: Tone, text: impl Into<String>) -> Line {
-    Line { heading: heading.to_owned(), tone, text: text.into() }
+    Line { heading: heading.to_owned(), tone, text: text.into(), whole: false }
+}
+
+fn command(heading: &str, tone: Tone, text: impl Into<String>) -> Line {
+    Line { whole: true, ..line(heading, tone, text) }
 }
 
 impl Feed {
@@ -81,8 +87,12 @@ impl Feed {
             (Some(id), true) => format!("{}  ", self.style.paint(Tone::Faint, id.as_str())),
             _ => String::new(),
         };
-        let heading = self.style.paint(line.tone, &format!("{:<11}", line.heading));
-        format!("{}  {incident}{heading} {}", self.style.paint(Tone::Faint, &time), line.text).trim_end().to_owned()
+        let heading = format!("{:<11}", line.heading);
+        let named = event.incident.as_ref().filter(|_| self.with_incident).map_or(0, |id| id.as_str().len() + 2);
+        let indent = time.len() + 2 + named + heading.chars().count() + 1;
+        let text = if line.whole { line.text.clone() } else { self.style.in_column(indent, &line.text) };
+        let (time, heading) = (self.style.paint(Tone::Faint, &time), self.style.paint(line.tone, &heading));
+        format!("{time}  {incident}{heading} {text}").trim_end().to_owned()
     }
 
     fn phase(&self, step: &StepId) -> &str {
@@ -214,8 +224,8 @@ impl Feed {
                 line("voided", Tone::Warning, format!("{approval}: {}", one_line(reason)))
             }
             EventBody::CallIntended { undo, .. } => {
-                let command = body.command().unwrap_or_default();
-                line(if *undo { "undo" } else { "run" }, Tone::Strong, format!("$ {}", one_line(&command)))
+                let sent = body.command().unwrap_or_default();
+                command(if *undo { "undo" } else { "run" }, Tone::Strong, format!("$ {}", one_line(&sent)))
             }
             EventBody::CallFinished { step, outcome, probed, .. } => {
                 let (tone, text) = match outcome {
@@ -290,9 +300,9 @@ impl Feed {
                 self.style.time(approval.expires_at)
             ),
         )];
-        lines.extend(approval.command.lines().map(|text| line("", Tone::Strong, format!("$ {}", one_line(text)))));
+        lines.extend(approval.command.lines().map(|text| command("", Tone::Strong, format!("$ {}", one_line(text)))));
         lines.extend(approval.diff.iter().map(|text| line("", Tone::Faint, format!("  {}", one_line(text)))));
-        lines.extend(approval.undo.lines().map(|text| line("", Tone::Faint, format!("undo: {}", one_line(text)))));
+        lines.extend(approval.undo.lines().map(|text| command("", Tone::Faint, format!("undo: {}", one_line(text)))));
         lines
     }
 }

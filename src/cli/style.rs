@@ -2,10 +2,14 @@
 
 use crate::domain::{Timestamp, clean_text};
 use chrono::{FixedOffset, Local, Offset as _};
-use std::io::IsTerminal as _;
+use rustix::termios::tcgetwinsize;
+use std::{io::IsTerminal, os::fd::AsFd};
 
 /// The longest text of one field on a terminal line; the whole is in the report.
 const FIELD_LIMIT: usize = 240;
+
+/// What is narrower than this is not worth breaking lines for.
+const NARROWEST: usize = 30;
 
 /// How to write for whoever reads.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +18,8 @@ pub struct Style {
     pub colour: bool,
     /// The zone that times are shown in.
     pub zone: FixedOffset,
+    /// Columns of the terminal, if it is one.
+    pub width: Option<usize>,
 }
 
 /// What a piece of text means; its colour follows.
@@ -34,23 +40,27 @@ pub enum Tone {
 impl Style {
     /// Colours only on a terminal and where `NO_COLOR` is not set; times in the zone of this machine.
     pub fn of_stdout() -> Self {
-        Self::of(std::io::stdout().is_terminal())
+        Self::of(&std::io::stdout())
     }
 
     /// The same for what is said beside the answer.
     pub fn of_stderr() -> Self {
-        Self::of(std::io::stderr().is_terminal())
+        Self::of(&std::io::stderr())
     }
 
-    fn of(terminal: bool) -> Self {
+    fn of(stream: &(impl IsTerminal + AsFd)) -> Self {
+        let terminal = stream.is_terminal();
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Self { colour: wanted && terminal, zone: Local::now().offset().fix() }
+        let size = if terminal { tcgetwinsize(stream).ok() } else { None };
+        // Some terminals do not know their size, and say 0.
+        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+        Self { colour: wanted && terminal, zone: Local::now().offset().fix(), width }
     }
 
     /// No colours, times in UTC: for tests and files.
     pub fn plain() -> Self {
-        Self { colour: false, zone: chrono::Utc.fix() }
+        Self { colour: false, zone: chrono::Utc.fix(), width: None }
     }
 
     /// The text in the colour of its meaning.
@@ -66,6 +76,30 @@ impl Style {
             Tone::Faint => "2",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// Breaks text without colours between words, so that it stays in its column on a terminal: `indent` is where that
+    /// begins. A word that is too long for that stays whole.
+    pub fn in_column(&self, indent: usize, text: &str) -> String {
+        let room = self.width.and_then(|width| width.checked_sub(indent)).filter(|room| *room >= NARROWEST);
+        let Some(room) = room else { return text.to_owned() };
+        let mut column = String::with_capacity(text.len());
+        let mut used = 0;
+        for (index, word) in text.split(' ').enumerate() {
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > room {
+                column.truncate(column.trim_end_matches(' ').len());
+                column.push('\n');
+                column.push_str(&" ".repeat(indent));
+                used = 0;
+            } else if used > 0 || index > 0 && !column.contains('\n') {
+                column.push(' ');
+                used += 1;
+            }
+            column.push_str(word);
+            used += length;
+        }
+        column
     }
 
     /// `12:00:01`.
@@ -100,5 +134,17 @@ mod tests {
         assert_eq!(Style::plain().paint(Tone::Bad, "x"), "x");
         let style = Style { colour: true, ..Style::plain() };
         assert_eq!(style.paint(Tone::Bad, "x"), "\x1b[31mx\x1b[0m");
+    }
+
+    #[test]
+    fn text_stays_in_its_column() {
+        let style = Style { width: Some(42), ..Style::plain() };
+        let text = "  it helped:  it is ready, and has not restarted; seen at /a/path/that/is/longer/than/its/column";
+        assert_eq!(
+            style.in_column(10, text),
+            "  it helped:  it is ready, and\n          has not restarted; seen at\n          /a/path/that/is/longer/than/its/column"
+        );
+        assert_eq!(style.in_column(13, text), text, "too narrow");
+        assert_eq!(Style::plain().in_column(10, text), text, "no terminal");
     }
 }
