@@ -4,7 +4,7 @@ use super::{
     Ask, Failure,
     client::segment,
     ids, print, print_json,
-    style::{Style, Tone, one_line},
+    style::{Style, Tone, command_line, one_line},
 };
 use crate::domain::Approval;
 use reqwest::Method;
@@ -75,9 +75,7 @@ pub(super) fn render(approval: &Approval, style: &Style) -> Vec<String> {
             lines.push(format!("  {:<8} {text}", if index == 0 { label } else { "" }));
         }
     };
-    // Commands are never shortened: they are what is decided on.
-    let whole =
-        |text: &str| text.lines().map(|line| format!("$ {}", crate::domain::clean_text(line, 100_000))).collect();
+    let whole = |text: &str| text.lines().map(|line| format!("$ {}", command_line(line))).collect();
     add("runs", whole(&approval.command));
     add("changes", approval.diff.iter().map(|text| one_line(text)).collect());
     add("undo", if approval.undo.is_empty() { vec!["nothing takes this back".into()] } else { whole(&approval.undo) });

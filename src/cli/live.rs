@@ -6,7 +6,7 @@
 //! ```
 
 use super::facts::summary;
-use super::style::{Style, Tone, one_line};
+use super::style::{Style, Tone, command_line, one_line};
 use crate::domain::{
     AlertStatus, Approval, CallOutcome, Decision, Event, EventBody, GateDecision, Plan, StepId, StepOutcome, Trigger,
     Verdict,
@@ -225,7 +225,7 @@ impl Feed {
             }
             EventBody::CallIntended { undo, .. } => {
                 let sent = body.command().unwrap_or_default();
-                command(if *undo { "undo" } else { "run" }, Tone::Strong, format!("$ {}", one_line(&sent)))
+                command(if *undo { "undo" } else { "run" }, Tone::Strong, format!("$ {}", command_line(&sent)))
             }
             EventBody::CallFinished { step, outcome, probed, .. } => {
                 let (tone, text) = match outcome {
@@ -300,9 +300,13 @@ impl Feed {
                 self.style.time(approval.expires_at)
             ),
         )];
-        lines.extend(approval.command.lines().map(|text| command("", Tone::Strong, format!("$ {}", one_line(text)))));
+        lines.extend(
+            approval.command.lines().map(|text| command("", Tone::Strong, format!("$ {}", command_line(text)))),
+        );
         lines.extend(approval.diff.iter().map(|text| line("", Tone::Faint, format!("  {}", one_line(text)))));
-        lines.extend(approval.undo.lines().map(|text| command("", Tone::Faint, format!("undo: {}", one_line(text)))));
+        lines.extend(
+            approval.undo.lines().map(|text| command("", Tone::Faint, format!("undo: {}", command_line(text)))),
+        );
         lines
     }
 }

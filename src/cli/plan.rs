@@ -2,7 +2,7 @@
 
 use super::{
     ConfigFolder, Failure, Output, block_on, configuration, print, print_json,
-    style::{Style, Tone, one_line},
+    style::{Style, Tone, command_line, one_line},
 };
 use crate::app::{self, Preview, PreviewStep};
 use crate::domain::SenderKind;
@@ -120,7 +120,7 @@ fn step_lines(step: &PreviewStep, style: &Style) -> Vec<String> {
         style.paint(Tone::Faint, &arguments),
         style.paint(Tone::Faint, &one_line(&step.step.reason))
     )];
-    lines.extend(step.commands.iter().map(|command| format!("      $ {}", one_line(command))));
+    lines.extend(step.commands.iter().map(|command| format!("      $ {}", command_line(command))));
     lines.extend(step.open.iter().map(|open| format!("      {}", style.paint(Tone::Warning, &one_line(open)))));
     lines
 }

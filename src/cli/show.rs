@@ -6,7 +6,7 @@ use super::{
     ids,
     incidents::tone,
     print, print_json,
-    style::{Style, Tone, one_line},
+    style::{Style, Tone, command_line, one_line},
 };
 use crate::domain::{
     Action, AlertStatus, ApprovalState, CallOutcome, Incident, PhaseName, Retry, StepRecord, StepStatus,
@@ -154,7 +154,7 @@ fn action(action: &Action, style: &Style) -> Vec<String> {
                 }
                 None => style.paint(Tone::Warning, "no result yet"),
             };
-            lines.push(format!("      {how}$ {}  {outcome}", one_line(&call.command)));
+            lines.push(format!("      {how}$ {}  {outcome}", command_line(&call.command)));
         }
     }
     if let Some(verify) = &action.verify {

@@ -8,6 +8,9 @@ use std::{io::IsTerminal, os::fd::AsFd};
 /// The longest text of one field on a terminal line; the whole is in the report.
 const FIELD_LIMIT: usize = 240;
 
+/// Commands are not shortened, but have an end: nothing that a system would start is longer.
+const COMMAND_LIMIT: usize = 100_000;
+
 /// What is narrower than this is not worth breaking lines for.
 const NARROWEST: usize = 30;
 
@@ -119,6 +122,11 @@ pub fn one_line(text: &str) -> String {
     clean_text(&flat.join(" "), FIELD_LIMIT)
 }
 
+/// A command on one line, harmless to a terminal, and otherwise as it is: who approves it must see all of it.
+pub fn command_line(text: &str) -> String {
+    clean_text(&text.replace('\n', " "), COMMAND_LIMIT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +135,8 @@ mod tests {
     fn a_log_line_cannot_drive_the_terminal() {
         assert_eq!(one_line("a\x1b[2Jb\n\tc\u{202e}d"), "a[2Jb cd");
         assert_eq!(one_line(&"x".repeat(500)).chars().count(), FIELD_LIMIT + 1);
+        let command = format!("sh -c 'echo {}  b'", "a".repeat(500));
+        assert_eq!(command_line(&format!("{command}\x1b\n")), format!("{command} "));
     }
 
     #[test]
