@@ -9,6 +9,9 @@ use oncalld::flow::message;
 use serde_json::{from_value, json};
 use std::time::Duration;
 
+/// Long enough on a machine that does other things as well.
+const WAIT: Duration = Duration::from_secs(180);
+
 /// The browser itself says that a token was refused.
 const REFUSED: &str = "status of 401";
 
@@ -84,7 +87,7 @@ fn who_may_only_look_decides_nothing_and_what_is_denied_is_not_done() {
     browser.click("summary", "denied");
     browser.reads("details.card", "the approver");
     browser.reads("details.card", "not at this hour");
-    daemon.wait_for(&id, "given to people", Duration::from_secs(60), |incident| !incident["escalated"].is_null());
+    daemon.wait_for(&id, "given to people", WAIT, |incident| !incident["escalated"].is_null());
     assert_eq!(calls(&daemon.journal(&id)), [""; 0], "{}", daemon.story(&id));
     browser.reads("h2 ~ .row", "escalated");
     browser.fits("denied");
@@ -100,7 +103,7 @@ fn where_no_token_is_configured_nobody_signs_in() {
     let asked = json!({"target": "api"});
     let begun = daemon.http.post("/api/v1/operations/restart_service", &asked).expect("an answer").ok();
     let id = begun["incident"].as_str().expect("an id");
-    let incident = daemon.wait_for(id, "waiting for a decision", Duration::from_secs(60), |incident| {
+    let incident = daemon.wait_for(id, "waiting for a decision", WAIT, |incident| {
         incident["approvals"].as_array().is_some_and(|all| !all.is_empty())
     });
     let path = format!("/api/v1/incidents/{id}/comment");

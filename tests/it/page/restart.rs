@@ -3,8 +3,8 @@
 use super::Scene;
 use serde_json::json;
 
-/// What the browser itself says of a daemon that is away, and of a first request without a token.
-const AWAY: [&str; 4] = ["ERR_CONNECTION_REFUSED", "WebSocket connection", "status of 401", "ERR_CONNECTION_RESET"];
+/// What the browser itself says of a daemon that is away or not quite back, and of a first request without a token.
+const AWAY: [&str; 4] = ["net::ERR_", "WebSocket connection", "status of 503", "status of 401"];
 
 #[test]
 fn a_page_goes_on_by_itself_when_the_daemon_returns() {
