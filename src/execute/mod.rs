@@ -128,6 +128,12 @@ pub trait Executor: Send + Sync {
     /// Whether a call that another process may have sent was done. `None`: ask the operation's `probe` expression.
     fn probe<'a>(&'a self, call: &'a ActCall) -> BoxFuture<'a, Result<Option<Probed>, ExecuteError>>;
 
+    /// Why a call can never be carried out here, whatever its target: to be known before anybody is asked about it.
+    fn refusal<'a>(&'a self, call: &'a ActCall) -> BoxFuture<'a, Result<Option<String>, ExecuteError>> {
+        let _ = call;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// What a person would type to the same effect here and now, secrets left out. `None`: the call's own words are true,
     /// or nothing better is known.
     fn command<'a>(&'a self, call: NativeCall<'a>) -> BoxFuture<'a, Option<String>> {

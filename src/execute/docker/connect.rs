@@ -4,6 +4,7 @@
 //! bounded time, and moves whole configurations as JSON, so that no field unknown to us is lost on the way.
 
 use super::{
+    dialect::Dialect,
     error::{Answer, EngineError, within},
     inspect::Container,
 };
@@ -11,6 +12,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -82,6 +84,8 @@ pub(super) struct Engine {
     typed: Typed,
     plain: reqwest::Client,
     base: String,
+    /// Who answers, once known. Another one may answer after the engine was away.
+    dialect: Arc<Mutex<Option<Dialect>>>,
     /// It shares this machine with us, so that `/proc` shows its containers (where we may see them at all).
     pub local: bool,
 }
@@ -127,7 +131,7 @@ impl Engine {
             }
         };
         let plain = client.build().map_err(|error| ConnectError::Client(error.to_string()))?;
-        Ok(Self { typed, plain, base, local })
+        Ok(Self { typed, plain, base, dialect: Arc::default(), local })
     }
 
     /// The typed client.
@@ -144,6 +148,23 @@ impl Engine {
         }
     }
 
+    /// What kind of engine answers, as found when it was last met.
+    pub async fn dialect(&self) -> Answer<Dialect> {
+        let known = *self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        match known {
+            Some(dialect) => Ok(dialect),
+            None => self.meet().await,
+        }
+    }
+
+    /// Asks what kind of engine answers now.
+    pub async fn meet(&self) -> Answer<Dialect> {
+        let version = self.json(self.plain.get(format!("{}/version", self.base))).await?;
+        let dialect = Dialect::of(&version);
+        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = Some(dialect);
+        Ok(dialect)
+    }
+
     /// Asks for a stream of bytes. Path and query are made of ids, validated names and numbers only.
     pub async fn stream(&self, path: &str, query: &[(&str, String)]) -> Answer<reqwest::Response> {
         let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -155,7 +176,18 @@ impl Engine {
     pub async fn inspect(&self, id: &str) -> Answer<Container> {
         check_name(id)?;
         let value = self.json(self.plain.get(format!("{}/containers/{id}/json", self.base))).await?;
-        Ok(Container::new(value))
+        Ok(Container::new(self.dialect().await?.container(value)))
+    }
+
+    /// The paths in which a container's own files differ from those of its image.
+    pub async fn changes(&self, id: &str) -> Answer<Vec<String>> {
+        check_name(id)?;
+        let dialect = self.dialect().await?;
+        // Podman compares with the image only if it is told to; Docker does in any case.
+        let value =
+            self.json(self.plain.get(format!("{}/containers/{id}/changes?diffType=container", self.base))).await?;
+        let paths = value.as_array().into_iter().flatten().filter_map(|change| change["Path"].as_str());
+        Ok(paths.filter(|path| !dialect.writes(path)).map(str::to_owned).collect())
     }
 
     /// An image with all that the engine knows of it. The reference may have `/`, `:` and `@`.
@@ -170,6 +202,19 @@ impl Engine {
         let request = self.plain.post(format!("{}/containers/create?name={name}", self.base)).json(body);
         let made = self.json(request).await?;
         made["Id"].as_str().map(str::to_owned).ok_or_else(|| EngineError::Broken("the new container has no id".into()))
+    }
+
+    /// What a container that was made like another one lacks of it all the same.
+    pub async fn lost(&self, old: &str, new: &str) -> Answer<Vec<String>> {
+        let dialect = self.dialect().await?;
+        if dialect == Dialect::Docker {
+            return Ok(Vec::new());
+        }
+        check_name(old)?;
+        check_name(new)?;
+        // Podman's own API has a version in its paths; every later one serves this.
+        let own = |id: &str| self.json(self.plain.get(format!("{}/v4.0.0/libpod/containers/{id}/json", self.base)));
+        Ok(dialect.lost(&own(old).await?, &own(new).await?))
     }
 
     async fn json(&self, request: reqwest::RequestBuilder) -> Answer<Value> {

@@ -2,6 +2,7 @@
 
 use super::{
     connect::{DEADLINE, Engine},
+    dialect::Dialect,
     error::{Answer, EngineError},
     exit::{LifeEvent, deaths},
 };
@@ -26,9 +27,12 @@ const IN_RESULT: usize = 300;
 /// How long the engine's own memory is waited for; it answers at once or its clock is behind ours.
 const HISTORY_WAIT: Duration = Duration::from_secs(2);
 
-/// What is asked of the engine. Health checks make an `exec_create`, an `exec_start` and an `exec_die` every few
-/// seconds, which would push everything else out of its memory of 256 events and out of ours.
-const ACTIONS: [&str; 14] = [
+/// Where an engine's answer about the past has no end, it is taken to be over when nothing came for this long.
+const HISTORY_PAUSE: Duration = Duration::from_millis(300);
+
+/// What is asked of the engine, in Docker's words and Podman's. Health checks make an `exec_create`, an `exec_start` and an
+/// `exec_die` every few seconds, which would push everything else out of its memory of 256 events and out of ours.
+const ACTIONS: [&str; 15] = [
     "create",
     "start",
     "restart",
@@ -43,6 +47,7 @@ const ACTIONS: [&str; 14] = [
     "update",
     "health_status",
     "died",
+    "remove",
 ];
 
 /// Attributes that say something; the rest are the container's labels.
@@ -88,14 +93,15 @@ impl EventLog {
     }
 
     /// The result of `container.events`.
-    pub fn result(&self, ids: &[String], since: Option<Timestamp>) -> Values {
+    pub fn result(&self, ids: &[String], since: Option<Timestamp>, dialect: Dialect) -> Values {
         let mut events = Vec::new();
         let (mut starts, mut ends, mut ooms, mut external_kills) = (0, 0, 0, 0);
         let wanted = |at: Timestamp| since.is_none_or(|since| at >= since);
         for id in ids {
             let all = self.of(id);
             // Whether a stop explains an end is seen in the whole run, even where it began before `since`.
-            external_kills += deaths(&all).iter().filter(|d| d.reason == ExitReason::Killed && wanted(d.at)).count();
+            external_kills +=
+                deaths(&all, dialect).iter().filter(|d| d.reason == ExitReason::Killed && wanted(d.at)).count();
             for event in all.into_iter().filter(|event| wanted(event.at)) {
                 match event.action.as_str() {
                     "start" => starts += 1,
@@ -127,8 +133,9 @@ impl EventLog {
     }
 }
 
-/// A container's id and what happened to it; none for events that are of no interest. Podman sends unfiltered ones.
-pub(super) fn understood(message: EventMessage) -> Option<(String, LifeEvent)> {
+/// A container's id and what happened to it, in Docker's words; none for events that are of no interest. Podman sends
+/// unfiltered ones.
+pub(super) fn understood(message: EventMessage, dialect: Dialect) -> Option<(String, LifeEvent)> {
     let actor = message.actor?;
     let id = actor.id?;
     let nanos = message.time_nano.or_else(|| message.time.map(|seconds| seconds.saturating_mul(1_000_000_000)))?;
@@ -147,7 +154,7 @@ pub(super) fn understood(message: EventMessage) -> Option<(String, LifeEvent)> {
     if let Some(detail) = detail {
         attributes.insert("status".into(), detail.into());
     }
-    let action = if action == "died" { "die" } else { action };
+    let action = dialect.action(action);
     Some((id, LifeEvent { at: chrono::DateTime::from_timestamp_nanos(nanos), action: action.into(), attributes }))
 }
 
@@ -176,11 +183,14 @@ impl Engine {
 
     /// What the engine itself remembers of some containers.
     pub async fn remembered(&self, containers: &[String], now: Timestamp) -> Answer<Vec<(String, LifeEvent)>> {
+        let dialect = self.dialect().await?;
         let mut found = Vec::new();
-        let mut stream = std::pin::pin!(self.events(now - chrono::Duration::days(7), Some(now), containers)?);
+        // Podman ends an answer about the past before it has told all of it: it is asked for what comes as well.
+        let (until, pause) = if dialect.ends_history() { (Some(now), HISTORY_WAIT) } else { (None, HISTORY_PAUSE) };
+        let mut stream = std::pin::pin!(self.events(now - chrono::Duration::days(7), until, containers)?);
         let reading = async {
-            while let Some(message) = stream.next().await {
-                found.extend(understood(message?));
+            while let Ok(Some(message)) = tokio::time::timeout(pause, stream.next()).await {
+                found.extend(understood(message?, dialect));
             }
             Ok(())
         };
@@ -224,11 +234,11 @@ mod tests {
         for (second, action) in [(0, "start"), (5, "oom"), (6, "die"), (7, "start"), (20, "die")] {
             log.record("a", event(second, action));
         }
-        let all = log.result(&["a".into()], None);
+        let all = log.result(&["a".into()], None, Dialect::Docker);
         let counts =
             |result: &Values| ["starts", "deaths", "ooms", "external_kills"].map(|name| result[name].as_i64().unwrap());
         assert_eq!(counts(&all), [2, 2, 1, 1]);
-        let late = log.result(&["a".into()], Some(event(10, "").at));
+        let late = log.result(&["a".into()], Some(event(10, "").at), Dialect::Docker);
         assert_eq!(counts(&late), [0, 1, 0, 1]);
         let shape = crate::domain::spec_of("container.events").unwrap().returns;
         assert!(shape.coerce(serde_json::Value::Object(all)).is_ok());

@@ -3,6 +3,7 @@
 //! `OOMKilled` stays set after a child's end, and 137 is the code of every SIGKILL. What tells them apart is what
 //! happened around the end: an `oom` event just before it, a `kill` by somebody's hand, a `stop` whose patience ran out.
 
+use super::dialect::Dialect;
 use crate::domain::{ExitReason, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,6 +45,9 @@ const OOM_BEFORE_END: i64 = 5;
 /// The kernel's report and the engine's may swap: an `oom` shortly after the end still explains it.
 const OOM_AFTER_END: i64 = 2;
 
+/// Where events do not tell a signal, a `kill` explains an end that follows it within this.
+const KILL_BEFORE_END: i64 = 10;
+
 /// The end of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Death {
@@ -53,19 +57,42 @@ pub(super) struct Death {
     pub exit_code: i64,
     /// Why.
     pub reason: ExitReason,
+    /// Several reasons would look like this.
+    pub uncertain: bool,
 }
 
 /// All ends among the events, which are in order of time.
-pub(super) fn deaths(events: &[LifeEvent]) -> Vec<Death> {
+pub(super) fn deaths(events: &[LifeEvent], dialect: Dialect) -> Vec<Death> {
     let ends = events.iter().enumerate().filter(|(_, event)| event.action == "die");
     ends.map(|(index, end)| {
         let begin = events[..index].iter().rposition(|event| event.action == "start").map_or(0, |start| start + 1);
         let next = events[index + 1..].iter().position(|event| event.action == "start");
         let until = next.map_or(events.len(), |offset| index + 1 + offset);
         let exit_code = end.exit_code().unwrap_or(0);
-        Death { at: end.at, exit_code, reason: reason(end.at, exit_code, &events[begin..index], &events[begin..until]) }
+        let (reason, uncertain) = if dialect.tells_ends() {
+            (reason(end.at, exit_code, &events[begin..index], &events[begin..until]), false)
+        } else {
+            likely_reason(end.at, exit_code, &events[begin..index], &events[begin..until])
+        };
+        Death { at: end.at, exit_code, reason, uncertain }
     })
     .collect()
+}
+
+/// The reason where events tell nothing of shortages of memory and not of every stop, and whether it is one of several.
+/// A `restart` is told before the end that it brings about.
+fn likely_reason(end: Timestamp, exit_code: i64, before: &[LifeEvent], run: &[LifeEvent]) -> (ExitReason, bool) {
+    let stopped =
+        before.iter().any(|event| event.action == "restart") || run.iter().any(|event| event.action == "stop");
+    let killed = before.iter().any(|event| event.action == "kill" && (end - event.at).num_seconds() <= KILL_BEFORE_END);
+    match exit_code {
+        137 if stopped => (ExitReason::StopTimeout, false),
+        _ if stopped => (ExitReason::Stopped, false),
+        129.. if killed => (ExitReason::Killed, false),
+        0 => (ExitReason::Completed, false),
+        129 | 130 | 137 | 143 => (ExitReason::Error, true),
+        _ => (ExitReason::Error, false),
+    }
 }
 
 /// `before`: this run's events up to its end; `run`: with those up to the next start.
@@ -107,6 +134,8 @@ pub(super) struct Observed<'a> {
     pub restart_count: i64,
     /// Kills for want of memory in its control group, in this run.
     pub group_ooms: i64,
+    /// Who says so.
+    pub dialect: Dialect,
 }
 
 /// Why it is not running, or why it ended just before, and with which code.
@@ -116,6 +145,12 @@ pub(super) struct Ended {
     pub exit_code: Option<i64>,
     /// The engine no longer has the events that would tell.
     pub uncertain: bool,
+}
+
+impl Ended {
+    fn by(death: &Death) -> Self {
+        Self { reason: death.reason, exit_code: Some(death.exit_code), uncertain: death.uncertain }
+    }
 }
 
 /// For this long after an automatic restart, why the run before ended is still what one wants to know.
@@ -132,13 +167,13 @@ pub(super) fn classify(observed: &Observed<'_>, events: &[LifeEvent], now: Times
             ended(ExitReason::StartFailed, Some(observed.exit_code))
         }
         _ => {
-            let deaths = deaths(events);
+            let deaths = deaths(events, observed.dialect);
             let matching = deaths.iter().rev().find(|death| {
                 observed.finished_at.is_none_or(|at| (death.at - at).num_seconds().abs() <= 5)
                     && (death.exit_code == observed.exit_code || observed.state == "restarting")
             });
             match matching {
-                Some(death) => ended(death.reason, Some(death.exit_code)),
+                Some(death) => Ended::by(death),
                 None => without_events(observed),
             }
         }
@@ -149,9 +184,9 @@ fn running(observed: &Observed<'_>, events: &[LifeEvent], now: Timestamp) -> End
     let fresh = observed.started_at.is_some_and(|at| (now - at).num_seconds() < FRESH_RESTART);
     if observed.restart_count > 0
         && fresh
-        && let Some(last) = deaths(events).last()
+        && let Some(last) = deaths(events, observed.dialect).last()
     {
-        return Ended { reason: last.reason, exit_code: Some(last.exit_code), uncertain: false };
+        return Ended::by(last);
     }
     let this_run = events.iter().rev().take_while(|event| event.action != "start");
     let starved = observed.group_ooms > 0 || this_run.into_iter().any(|event| event.action == "oom");
@@ -163,6 +198,7 @@ fn running(observed: &Observed<'_>, events: &[LifeEvent], now: Timestamp) -> End
 fn without_events(observed: &Observed<'_>) -> Ended {
     let (reason, uncertain) = match observed.exit_code {
         0 => (ExitReason::Completed, false),
+        129 | 130 | 137 | 143 if !observed.dialect.tells_ends() => (ExitReason::Error, true),
         // By memory, or by force long after a child's end: the flag is set either way.
         137 if observed.oom_killed => (ExitReason::Error, true),
         137 => (ExitReason::Killed, true),

@@ -97,6 +97,36 @@ fn a_container_that_runs_tells_of_its_children_and_of_a_fresh_restart() {
 }
 
 #[test]
+fn where_an_engine_tells_little_nothing_is_made_up() {
+    let podman = Dialect::of(&serde_json::json!({"Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}));
+    let unsure = (ExitReason::Error, true);
+    for (code, expected, script) in [
+        (137, unsure, &[(0.0, "start"), (10.0, "die:137")][..]),
+        (143, unsure, &[(0.0, "start"), (10.0, "die:143")]),
+        (137, unsure, &[]),
+        // A signal long before, which may have been any.
+        (137, unsure, &[(0.0, "start"), (-20.0, "kill"), (10.0, "die:137")]),
+        (137, (ExitReason::Killed, false), &[(0.0, "start"), (9.9, "kill"), (10.0, "die:137")]),
+        (137, (ExitReason::StopTimeout, false), &[(0.0, "start"), (10.0, "die:137"), (10.1, "stop")]),
+        (143, (ExitReason::Stopped, false), &[(0.0, "start"), (9.0, "restart"), (10.0, "die:143"), (11.0, "start")]),
+        // A restart of what had ended did not end it.
+        (137, unsure, &[(0.0, "start"), (10.0, "die:137"), (20.0, "restart")]),
+        (0, (ExitReason::Completed, false), &[(0.0, "start"), (10.0, "die:0")]),
+        (3, (ExitReason::Error, false), &[(0.0, "start"), (10.0, "die:3")]),
+    ] {
+        let observed = Observed {
+            state: "exited",
+            exit_code: code,
+            finished_at: Some(at(10.0)),
+            dialect: podman,
+            ..Observed::default()
+        };
+        let ended = classify(&observed, &events(script), at(60.0));
+        assert_eq!((ended.reason, ended.uncertain), expected, "{script:?}");
+    }
+}
+
+#[test]
 fn starts_that_failed_say_why() {
     let observed = Observed { state: "created", exit_code: 127, error: "x", ..Observed::default() };
     assert_eq!(classify(&observed, &[], at(0.0)).reason, ExitReason::StartFailed);

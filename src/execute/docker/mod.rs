@@ -5,6 +5,7 @@
 //!                          └─► Watcher             unspawned task: events from the start, configurations when they change
 //!
 //! a call ─► mod.rs (which) ─► topic file ─► connect.rs (bollard, or JSON over the same socket) ─► engine
+//!                                ├─ dialect: Docker or Podman, found when the engine is met, and what follows from that
 //!                                └─ pure: exit, inventory, snapshot::digest, …
 //! ```
 
@@ -16,6 +17,7 @@ mod connectivity;
 mod data_store;
 mod declared;
 mod dependencies;
+mod dialect;
 mod discard;
 mod disk;
 mod error;
@@ -30,6 +32,7 @@ mod inventory;
 mod logs;
 mod observed;
 mod paths;
+mod podman;
 mod probe;
 mod processes;
 mod prune;
@@ -206,6 +209,13 @@ impl Executor for DockerEnvironment {
 
     fn probe<'a>(&'a self, call: &'a ActCall) -> BoxFuture<'a, Result<Option<Probed>, ExecuteError>> {
         Box::pin(async move { self.how_far(call).await.map_err(|error| error.for_read(call.name())) })
+    }
+
+    fn refusal<'a>(&'a self, call: &'a ActCall) -> BoxFuture<'a, Result<Option<String>, ExecuteError>> {
+        Box::pin(async move {
+            let dialect = self.shared.engine.dialect().await.map_err(|error| error.for_read(call.name()))?;
+            Ok(dialect.refusal(call))
+        })
     }
 
     fn command<'a>(&'a self, call: NativeCall<'a>) -> BoxFuture<'a, Option<String>> {

@@ -122,8 +122,9 @@ impl DockerEnvironment {
 
     /// The result of `container.events`.
     pub(super) async fn events(&self, ids: &[String], since: Option<Timestamp>) -> Answer<Values> {
+        let dialect = self.shared.engine.dialect().await?;
         if ids.is_empty() {
-            return Ok(self.shared.log().result(&[], since));
+            return Ok(self.shared.log().result(&[], since, dialect));
         }
         let known = self.some(ids).await?;
         // A name stands for the container that has it; an id for one that may be gone.
@@ -131,7 +132,7 @@ impl DockerEnvironment {
         let ids: Vec<String> =
             ids.iter().map(|id| by_name.get(id.as_str()).map_or_else(|| id.clone(), |id| (*id).to_owned())).collect();
         self.recall(&ids).await;
-        Ok(self.shared.log().result(&ids, since))
+        Ok(self.shared.log().result(&ids, since, dialect))
     }
 }
 

@@ -9,19 +9,18 @@ use crate::domain::{Values, clean_text};
 use bollard::query_parameters::TopOptionsBuilder;
 use serde_json::{Value, json};
 
-/// What the engine is asked to tell of each; resident size in KiB.
-const COLUMNS: &str = "-eo pid,ppid,user,stat,rss,args";
-
 /// Processes in one result; more than a person reads.
 const MOST: usize = 200;
 
 impl DockerEnvironment {
     /// The result of `container.processes`.
     pub(super) async fn processes(&self, ids: &[String]) -> Answer<Values> {
+        let columns = self.shared.engine.dialect().await?.columns();
         let mut found = Vec::new();
-        for container in self.some(ids).await? {
+        // Of one that does not run, Podman's answer is empty.
+        for container in self.some(ids).await?.iter().filter(|one| matches!(one.state(), "running" | "paused")) {
             let docker = self.shared.engine.docker()?;
-            let options = TopOptionsBuilder::default().ps_args(COLUMNS).build();
+            let options = TopOptionsBuilder::default().ps_args(columns).build();
             match within(DEADLINE, docker.top_processes(container.id(), Some(options))).await {
                 Ok(top) => found.extend(rows(&top.titles.unwrap_or_default(), &top.processes.unwrap_or_default())),
                 // It does not run, or no longer: no processes is the answer.
@@ -36,7 +35,7 @@ impl DockerEnvironment {
 fn rows(titles: &[String], rows: &[Vec<String>]) -> Vec<Value> {
     let column = |names: &[&str]| titles.iter().position(|title| names.contains(&title.as_str()));
     let (pid, parent) = (column(&["PID"]), column(&["PPID"]));
-    let (user, state) = (column(&["USER", "UID"]), column(&["STAT", "S"]));
+    let (user, state) = (column(&["USER", "UID"]), column(&["STAT", "STATE", "S"]));
     let (memory, command) = (column(&["RSS"]), column(&["COMMAND", "CMD", "ARGS"]));
     rows.iter()
         .map(|row| {

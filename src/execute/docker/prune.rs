@@ -130,9 +130,10 @@ impl DockerEnvironment {
     pub(super) async fn rotate_logs(&self, id: &str) -> Answer<Values> {
         let container = self.container(id).await?;
         let path = container.log_path().to_owned();
-        if !self.shared.engine.local || path.is_empty() || container.log_driver() != "json-file" {
+        if !self.shared.engine.local || path.is_empty() || !["json-file", "k8s-file"].contains(&container.log_driver())
+        {
             return Err(EngineError::declined(format!(
-                "the log of {} is not a json-file on this machine (driver {}); rotate it where it is",
+                "the log of {} is not a file on this machine (driver {}); rotate it where it is",
                 container.name(),
                 container.log_driver()
             )));

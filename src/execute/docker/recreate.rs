@@ -4,8 +4,8 @@
 use super::{
     DockerEnvironment,
     act::acted,
-    connect::{DEADLINE, check_name},
-    error::{Answer, EngineError, within},
+    connect::check_name,
+    error::{Answer, EngineError},
     inspect::Container,
     observed::present,
     replacement::{Changes, Made, replacement},
@@ -165,11 +165,9 @@ impl DockerEnvironment {
 
     /// What the container changed in its own files, which the new one will not have.
     async fn layer_changes(&self, old: &Container) -> Answer<String> {
-        let docker = self.shared.engine.docker()?;
-        let changes = within(DEADLINE, docker.container_changes(old.id())).await?.unwrap_or_default();
+        let changes = self.shared.engine.changes(old.id()).await?;
         let mounted = |path: &str| super::paths::mount_of(old, path).is_some();
-        let paths: Vec<&str> =
-            changes.iter().map(|change| change.path.as_str()).filter(|path| !mounted(path)).collect();
+        let paths: Vec<&str> = changes.iter().map(String::as_str).filter(|path| !mounted(path)).collect();
         // A folder is listed with what changed in it: the innermost say it all.
         let within_folder =
             |path: &str| paths.iter().any(|other| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')));

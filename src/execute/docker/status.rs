@@ -2,6 +2,7 @@
 
 use super::{
     DockerEnvironment, cgroup,
+    dialect::Dialect,
     error::Answer,
     exit::{Ended, Observed, classify, conflicting_port, error_kind},
     inspect::Container,
@@ -28,6 +29,7 @@ struct Seen {
     ended: Option<Ended>,
     oom_events: i64,
     sample: Option<Sample>,
+    dialect: Dialect,
 }
 
 impl Seen {
@@ -68,10 +70,12 @@ impl Seen {
         if !container.error().is_empty() {
             return clean_text(container.error(), ERROR_LENGTH);
         }
-        if self.ended.is_some_and(|ended| ended.uncertain) && container.oom_killed() {
-            return "it ended with 137 and the engine's mark of memory shortage, but the events of that time are gone: \
-                    a shortage then and a kill after an earlier shortage cannot be told apart"
-                .into();
+        let unsure = self.ended.filter(|ended| ended.uncertain);
+        if let Some(told) = unsure.and_then(|_| self.dialect.unsure(container.exit_code(), container.oom_killed())) {
+            return told;
+        }
+        if let Some(told) = self.dialect.unstarted(container.name()).filter(|_| container.state() == "created") {
+            return told;
         }
         if container.health() == "unhealthy" {
             return clean_text(container.health_output().0.trim(), ERROR_LENGTH);
@@ -127,10 +131,11 @@ impl DockerEnvironment {
     }
 
     async fn look(&self, ids: &[String], now: Timestamp) -> Answer<Vec<Seen>> {
+        let dialect = self.shared.engine.dialect().await?;
         let mut seen = Vec::with_capacity(ids.len());
         for id in ids {
             let container = present(self.shared.engine.inspect(id).await)?;
-            seen.push(Seen { name: id.clone(), container, ended: None, oom_events: 0, sample: None });
+            seen.push(Seen { name: id.clone(), container, ended: None, oom_events: 0, sample: None, dialect });
         }
         let real: Vec<String> =
             seen.iter().filter_map(|seen| seen.container.as_ref()).map(|c| c.id().to_owned()).collect();
@@ -143,7 +148,7 @@ impl DockerEnvironment {
             let events = self.shared.log().of(container.id());
             let told = events.iter().filter(|event| event.action == "oom").count() as i64;
             seen.oom_events = told.max(group_ooms);
-            seen.ended = Some(classify(&observed(container, group_ooms), &events, now));
+            seen.ended = Some(classify(&observed(container, group_ooms, dialect), &events, now));
             if matches!(container.state(), "running" | "paused") {
                 // It may end between the two questions, and a status without statistics is still a status.
                 seen.sample = self.shared.engine.sample(container).await.ok();
@@ -201,7 +206,7 @@ impl DockerEnvironment {
     }
 }
 
-fn observed(container: &Container, group_ooms: i64) -> Observed<'_> {
+fn observed(container: &Container, group_ooms: i64, dialect: Dialect) -> Observed<'_> {
     Observed {
         state: container.state(),
         exit_code: container.exit_code(),
@@ -211,6 +216,7 @@ fn observed(container: &Container, group_ooms: i64) -> Observed<'_> {
         finished_at: container.finished_at(),
         restart_count: container.restart_count(),
         group_ooms,
+        dialect,
     }
 }
 

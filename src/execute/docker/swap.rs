@@ -72,6 +72,14 @@ impl DockerEnvironment {
         self.put_aside_name(old, kept).await?;
         let new = self.shared.engine.create(old.name(), &made.body).await?;
         self.attach(&new, made).await?;
+        let lost = self.shared.engine.lost(old.id(), &new).await?;
+        if !lost.is_empty() {
+            return Err(EngineError::declined(format!(
+                "{} would lose {}, which the engine's API cannot carry over; recreate it by hand",
+                old.name(),
+                lost.join(", ")
+            )));
+        }
         if !loops {
             self.stop_fully(old).await?;
         }
@@ -86,14 +94,11 @@ impl DockerEnvironment {
     }
 
     async fn switch_restarts_off(&self, old: &Container, kept: &Kept) -> Answer<()> {
-        if kept.policy == "no" {
+        // One that was stopped by request is not restarted either, before the machine is.
+        if kept.policy == "no" || !self.shared.engine.dialect().await?.can_update() {
             return Ok(());
         }
-        match self.set_policy(old.id(), "no", 0).await {
-            // Podman's API cannot; a container that was stopped by request does not restart there either.
-            Err(EngineError::Refused { status: 404 | 405, .. }) | Ok(()) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.set_policy(old.id(), "no", 0).await
     }
 
     /// Attaches a container that does not run yet to its further networks.
@@ -143,10 +148,8 @@ impl DockerEnvironment {
             *begun = true;
         }
         if now.restart_policy().0 != kept.policy {
-            match self.set_policy(old, &kept.policy, kept.retries).await {
-                Err(EngineError::Refused { status: 404 | 405, .. }) | Ok(()) => *begun = true,
-                Err(error) => return Err(error),
-            }
+            self.set_policy(old, &kept.policy, kept.retries).await?;
+            *begun = true;
         }
         if kept.was_running {
             self.start(old).await?;

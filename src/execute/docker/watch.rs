@@ -61,6 +61,7 @@ impl Watcher {
         let overlap = chrono::Duration::seconds(OVERLAP);
         // At first, everything that the engine remembers: what happened while nobody watched.
         let since = known_until.map_or_else(|| chrono::Utc::now() - chrono::Duration::days(7), |at| at - overlap);
+        let dialect = shared.engine.meet().await?;
         self.environment.services().await?; // does it answer?
         let mut stream = std::pin::pin!(shared.engine.events(since, None, &[])?);
         let every = shared.config.refresh_every.as_std().max(Duration::from_secs(1));
@@ -69,7 +70,7 @@ impl Watcher {
             tokio::select! {
                 message = stream.next() => {
                     let Some(message) = message else { return Ok(()) };
-                    if let Some((id, event)) = understood(message?) {
+                    if let Some((id, event)) = understood(message?, dialect) {
                         *known_until = Some(known_until.map_or(event.at, |known| known.max(event.at)));
                         shared.log().record(&id, event);
                         look = look.min(Instant::now() + SETTLE);
