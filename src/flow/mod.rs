@@ -37,7 +37,7 @@ pub use fold::{apply, fold, opened};
 pub use messages::message;
 pub use people::{Refusal, Word, decision, diagnose_again, in_the_way, too_late, word};
 pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
-pub use remedy::{Inspected, compared, inspected};
+pub use remedy::{Inspected, compared, impossible, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};
 pub use storm::{storm, storm_key};
 pub use waiting::{Waiting, is_worked_on};

@@ -2,9 +2,10 @@
 
 use super::read::{declared, is_allowed, is_environment, operation};
 use super::{EffectResult, Job, Runner, fact, failure::Failure};
-use crate::domain::{Binding, EventBody, Service, Step, StepId, StepRole, Values};
+use crate::domain::{ActCall, Binding, EventBody, PreparedCall, Service, Step, StepId, StepRole, Values};
 use crate::execute::{Captured, NativeCall};
-use crate::translate::{self, Context, Translated};
+use crate::flow;
+use crate::translate::{self, Context, TranslateError, Translated};
 use serde_json::Value;
 
 impl Runner {
@@ -40,10 +41,12 @@ impl Runner {
             reason: &step.reason,
             allowed: is_allowed(job, &step.arguments),
         };
-        let mut plan = match translate::translate(&context)? {
-            Translated::Act(plan) => plan,
+        let mut plan = match translate::translate(&context) {
+            Ok(Translated::Act(plan)) => plan,
+            Err(why @ TranslateError::Refused { .. }) => return Ok(impossible(job, step, why.to_string())),
+            Err(error) => return Err(error.into()),
             // With these arguments it changes nothing, so there is nothing to ask about.
-            Translated::Read(_) => {
+            Ok(Translated::Read(_)) => {
                 let attempt = job.record(&step.id)?.attempt + 1;
                 return Ok(self.run_step(job, &step.id, attempt).await);
             }
@@ -52,21 +55,12 @@ impl Runner {
             plan.record(self.read(job, &call).await?);
         }
         let mut calls = plan.prepared()?;
-        for prepared in &mut calls {
-            prepared.command = self.command(job, NativeCall::Act(&prepared.call)).await;
-            if let Some(undo) = &prepared.undo {
-                prepared.undo_command = self.command(job, NativeCall::Act(undo)).await;
+        for prepared in &calls {
+            if let Some(why) = self.refusal(job, &prepared.call).await? {
+                return Ok(impossible(job, step, format!("{}: {why}", operation.name)));
             }
         }
-        // Wherever it comes from: what is journaled, shown and logged has no secret in it.
-        let redactor = &self.equipment().redactor;
-        let shown = calls.iter().flat_map(|prepared| [Some(&prepared.call), prepared.undo.as_ref()]).flatten();
-        if let Some(call) = shown.into_iter().find(|call| redactor.knows(&call.command())) {
-            return Err(Failure::permanent(format!(
-                "{} would show a secret in the journal; not prepared",
-                call.name()
-            )));
-        }
+        self.put_into_words(job, &mut calls).await?;
         // Redacted first: what is read just before acting is redacted too, and the two are compared.
         let before = self.redacted(captured.status);
         let risk = translate::raised_risk(operation, &step.arguments, &service, &calls);
@@ -93,6 +87,31 @@ impl Runner {
         }))
     }
 
+    /// Gives calls the words that people will see. One that would show a secret is none to go on with.
+    async fn put_into_words(&self, job: &Job, calls: &mut [PreparedCall]) -> Result<(), Failure> {
+        for prepared in calls.iter_mut() {
+            prepared.command = self.command(job, NativeCall::Act(&prepared.call)).await;
+            if let Some(undo) = &prepared.undo {
+                prepared.undo_command = self.command(job, NativeCall::Act(undo)).await;
+            }
+        }
+        // Wherever it comes from: what is journaled, shown and logged has no secret in it.
+        let redactor = &self.equipment().redactor;
+        let shown = calls.iter().flat_map(|prepared| [Some(&prepared.call), prepared.undo.as_ref()]).flatten();
+        if let Some(call) = shown.into_iter().find(|call| redactor.knows(&call.command())) {
+            return Err(Failure::permanent(format!(
+                "{} would show a secret in the journal; not prepared",
+                call.name()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Why a call can never be carried out here.
+    async fn refusal(&self, job: &Job, call: &ActCall) -> Result<Option<String>, Failure> {
+        Ok(self.place(job)?.executor(call.family(), call.name())?.refusal(call).await?)
+    }
+
     /// The target's state now; nothing for the environment itself.
     pub(super) async fn capture(&self, job: &Job, service: &Service) -> Result<Captured, Failure> {
         if is_environment(service) {
@@ -109,4 +128,8 @@ impl Runner {
             _ => Values::new(),
         }
     }
+}
+
+fn impossible(job: &Job, step: &Step, why: String) -> EffectResult {
+    EffectResult::Facts { events: flow::impossible(&job.incident, &step.id, why), blobs: Vec::new() }
 }

@@ -36,10 +36,7 @@ impl<'a> Case<'a> {
 
     /// What people call the remedy.
     pub fn remedy(self) -> String {
-        match &self.record.step.role {
-            StepRole::Remedy(remedy) => remedy.id.clone(),
-            StepRole::Diagnose => self.record.step.operation.clone(),
-        }
+        remedy(self.record)
     }
 
     /// Builds the gate's request and both rulebooks for `ask`.
@@ -92,6 +89,14 @@ impl<'a> Case<'a> {
             policies: &config.policies,
             autonomy: environment.map_or(Autonomy::Observe, |environment| environment.autonomy),
         }
+    }
+}
+
+/// What people call the remedy that a step is of.
+pub(super) fn remedy(record: &StepRecord) -> String {
+    match &record.step.role {
+        StepRole::Remedy(remedy) => remedy.id.clone(),
+        StepRole::Diagnose => record.step.operation.clone(),
     }
 }
 

@@ -6,7 +6,7 @@
 //!                                  └─ refuse ─► told, never sent                    UndoFinished ◄─ undo ◄─ Compare
 //! ```
 //!
-//! A first call that was certainly not sent makes the step begin again at Prepare, after a pause. Its approval, consumed
+//! What the environment can never do is told to people at Prepare: nobody is asked about it. A first call that was certainly not sent makes the step begin again at Prepare, after a pause. Its approval, consumed
 //! by the intent, is given back: it still allows one sending, of the same digest, before the same time. A later call that
 //! was certainly not sent is due again after a pause, with another look at the target, and so is one that takes back.
 
@@ -18,6 +18,7 @@ mod permission;
 mod undo;
 
 pub use inspect::{Inspected, inspected};
+pub use permission::impossible;
 pub use undo::compared;
 
 use super::{Effect, MAX_ATTEMPTS, Next, Snapshot, backoff, decide::record};

@@ -1,14 +1,14 @@
 //! May it be done? The gate says, and people where it says so.
 
 use super::by_hand::by_hand;
-use super::case::{Case, skipped};
+use super::case::{Case, remedy, skipped};
 use super::undo;
 use crate::config::{Config, Role};
 use crate::domain::{
     Action, Approval, ApprovalId, ApprovalState, Digest, EventBody, GateDecision, GateRecord, Incident, Risk, StepId,
     TimeSpan, Trigger,
 };
-use crate::flow::{Effect, Next};
+use crate::flow::{Effect, Next, decide::record};
 use crate::gate::{self, Purpose, Ruling};
 
 /// How long a target that another step has is left alone before it is looked at again.
@@ -81,6 +81,17 @@ pub(super) fn told(step: StepId, action: &Action, ruling: &Ruling) -> Vec<EventB
 pub(super) fn refused(case: Case<'_>, reason: String) -> Vec<EventBody> {
     let instructions = by_hand(case.incident);
     vec![skipped(case.step(), &reason), EventBody::RemedyManual { remedy: case.remedy(), instructions, reason }]
+}
+
+/// A remedy that nobody can carry out from here, whoever approves it: people are told what is left of it, and not asked.
+pub fn impossible(incident: &Incident, step: &StepId, reason: String) -> Vec<EventBody> {
+    let failed = EventBody::PrepareFailed { step: step.clone(), error: reason.clone(), transient: false };
+    let told = record(incident, step).map(|record| EventBody::RemedyManual {
+        remedy: remedy(record),
+        instructions: by_hand(incident),
+        reason,
+    });
+    [Some(failed), told].into_iter().flatten().collect()
 }
 
 /// Approvals of this step that were not used and are of something else than is asked about now.

@@ -39,6 +39,18 @@ fn a_remedy_that_is_only_suggested_is_told_with_all_its_steps_in_order() {
 }
 
 #[test]
+fn what_the_environment_can_never_do_is_told_and_nobody_is_asked() {
+    let mut world = starved();
+    world.impossible = Some("update_resources: this engine cannot");
+    world.settle();
+    assert_eq!(instructions(&world), ["update_resources on api (memory=33554432)\nstart_service on api"]);
+    assert_eq!(world.incident.manual[0].reason, "update_resources: this engine cannot");
+    assert!(world.incident.approvals.is_empty() && world.sent.is_empty());
+    assert_eq!((world.incident.verdict, world.incident.state), (Some(Verdict::Unresolved), IncidentState::Escalated));
+    assert!(world.incident.verdict_reason.ends_with("update_resources: this engine cannot"));
+}
+
+#[test]
 fn so_is_one_that_was_denied_or_that_nobody_decided_on() {
     let mut denied = starved();
     denied.settle();

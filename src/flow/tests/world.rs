@@ -8,7 +8,8 @@ use crate::domain::{
     Service, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Values,
 };
 use crate::flow::{
-    Busy, Dependency, Effect, Inspected, Next, Snapshot, apply, compared, decide, decision, inspected, opened,
+    Busy, Dependency, Effect, Inspected, Next, Snapshot, apply, compared, decide, decision, impossible, inspected,
+    opened,
 };
 use crate::gate::{Alerting, Cleared, History};
 use crate::{config::Role, expr::Truth, judge, translate};
@@ -34,6 +35,8 @@ pub struct World {
     pub seen_at: Option<Timestamp>,
     /// How the next calls that are sent end, instead of being done.
     pub outcomes: Vec<CallOutcome>,
+    /// Why the environment can never do what is prepared.
+    pub impossible: Option<&'static str>,
     /// Whether channels to people are away.
     pub undeliverable: bool,
     /// The configuration in force, where it is no longer the one that the incident began with.
@@ -110,6 +113,7 @@ impl World {
             away: false,
             seen_at: None,
             outcomes: Vec::new(),
+            impossible: None,
             undeliverable: false,
             current: None,
             calls: 1,
@@ -271,8 +275,11 @@ impl World {
                 self.append(vec![EventBody::StepFinished { step, attempt, outcome, milliseconds: 1 }]);
             }
             Effect::Prepare { step, .. } => {
-                let event = self.prepared(&self.step(&step));
-                self.append(vec![event]);
+                let events = match self.impossible {
+                    Some(why) => impossible(&self.incident, &step, why.to_owned()),
+                    None => vec![self.prepared(&self.step(&step))],
+                };
+                self.append(events);
             }
             Effect::Inspect { step, index, undo } => self.inspect(&step, index, undo),
             Effect::Send { step, index, undo } => self.send(effect, step, index, undo),
