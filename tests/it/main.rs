@@ -20,6 +20,7 @@ mod operations;
 mod packaging;
 mod page;
 mod paging;
+mod podman;
 mod policies;
 mod process_executor;
 mod prometheus_alertmanager;

@@ -57,7 +57,8 @@ impl Rig {
         Self::at(Connection::default(), folder, services).await
     }
 
-    async fn at(
+    /// At this engine.
+    pub async fn at(
         connection: Connection,
         folder: std::sync::Arc<tempfile::TempDir>,
         services: Vec<(String, DeclaredService)>,

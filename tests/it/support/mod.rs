@@ -12,6 +12,7 @@ pub mod http;
 pub mod link;
 pub mod monitoring;
 pub mod need;
+pub mod podman;
 pub mod postgresql;
 pub mod receiver;
 pub mod shipped;

@@ -37,6 +37,8 @@ pub enum Need {
     Openssl,
     /// The right to start a Docker engine of a test's own.
     Dockerd,
+    /// Podman, a static busybox for its images, and the right to run it in namespaces of its own.
+    Podman,
 }
 
 impl Need {
@@ -53,6 +55,7 @@ impl Need {
             Self::Mount => "mount",
             Self::Openssl => "openssl",
             Self::Dockerd => "dockerd",
+            Self::Podman => "podman",
         }
     }
 
@@ -71,6 +74,10 @@ impl Need {
             Self::Debootstrap => on_path("debootstrap"),
             Self::Mount => super::disk::SmallDisk::mount(1).is_some(),
             Self::Openssl => on_path("openssl"),
+            Self::Podman => {
+                let apart = || run(Command::new("unshare").args(["--mount", "--net", "true"]), ANSWER).ok;
+                on_path("podman") && on_path("busybox") && rustix::process::getuid().is_root() && apart()
+            }
             Self::Dockerd => Self::Engine.is_met() && on_path("dockerd") && rustix::process::getuid().is_root(),
         }
     }
