@@ -172,6 +172,7 @@ async fn networks_are_told_joined_and_left() {
 fn nothing_is_left_of_an_engine_whose_test_is_gone() {
     let Some(mut podman) = Podman::start() else { return };
     podman.run("orphan", &["--restart", "always"], &["sleep", "1000"]);
+    podman.ok(&["exec", "orphan", "true"]);
     let folder = podman.folder().to_owned();
     let name = folder.to_string_lossy().into_owned();
     assert!(!holders(&name).is_empty());

@@ -49,6 +49,10 @@ END
     read -r _
     timeout 60 $podman rm --all --force --time 0
     kill $service; wait
+    # Who watched a program that was run in a container stays for minutes after it.
+    for process in /proc/[0-9]*; do
+        if grep -qs "$folder/" $process/cmdline; then kill -KILL ${process#/proc/}; fi
+    done
     umount --recursive --lazy $folder/storage/vfs $folder/storage 2>/dev/null
     rm -rf $folder"#;
 
