@@ -69,6 +69,15 @@ fn d03_a_kill_from_outside_is_not_taken_for_lack_of_memory() {
     check(&facts, "ContainerKilled", "killed_externally", &["start_service api {}"]);
 }
 
+#[test]
+fn what_could_not_be_removed_is_not_started_however_it_ended() {
+    for (reason, code) in [("killed", 137), ("stopped", 143), ("oom", 137)] {
+        let dead = json!({"state": "dead", "error": "unlinkat /data: read-only file system"});
+        let facts = Facts::ended(reason, code).with("status", dead);
+        check_manual(&facts, "ContainerKilled", "container_dead", "read-only file system");
+    }
+}
+
 fn without_variable() -> Facts {
     Facts::ended("error", 1)
         .with("status", json!({"state": "restarting", "crash_looping": true, "restart_count": 4}))
