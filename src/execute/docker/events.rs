@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
+use tokio::time::timeout;
 
 /// Events kept per container: a crash loop makes four in each round, and fifty rounds tell all there is to tell.
 const PER_CONTAINER: usize = 200;
@@ -24,10 +25,10 @@ const CONTAINERS: usize = 2_000;
 /// Events in one result.
 const IN_RESULT: usize = 300;
 
-/// How long the engine's own memory is waited for; it answers at once or its clock is behind ours.
+/// How long the engine's own memory is waited for: a busy one takes a while to begin, or its clock is behind ours.
 const HISTORY_WAIT: Duration = Duration::from_secs(2);
 
-/// Where an engine's answer about the past has no end, it is taken to be over when nothing came for this long.
+/// Where an engine's answer about the past has no end, it is taken to be over when nothing more came for this long.
 const HISTORY_PAUSE: Duration = Duration::from_millis(300);
 
 /// What is asked of the engine, in Docker's words and Podman's. Health checks make an `exec_create`, an `exec_start` and an
@@ -184,20 +185,29 @@ impl Engine {
     /// What the engine itself remembers of some containers.
     pub async fn remembered(&self, containers: &[String], now: Timestamp) -> Answer<Vec<(String, LifeEvent)>> {
         let dialect = self.dialect().await?;
-        let mut found = Vec::new();
         // Podman ends an answer about the past before it has told all of it: it is asked for what comes as well.
         let (until, pause) = if dialect.ends_history() { (Some(now), HISTORY_WAIT) } else { (None, HISTORY_PAUSE) };
-        let mut stream = std::pin::pin!(self.events(now - chrono::Duration::days(7), until, containers)?);
-        let reading = async {
-            while let Ok(Some(message)) = tokio::time::timeout(pause, stream.next()).await {
-                found.extend(understood(message?, dialect));
-            }
-            Ok(())
-        };
-        match tokio::time::timeout(HISTORY_WAIT, reading).await {
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(())) | Err(_) => Ok(found),
+        let stream = self.events(now - chrono::Duration::days(7), until, containers)?;
+        let told = past(stream, pause).await?;
+        Ok(told.into_iter().filter_map(|message| understood(message, dialect)).collect())
+    }
+}
+
+/// What a stream tells before it pauses, if it begins to in time.
+async fn past<T>(stream: impl Stream<Item = Answer<T>>, pause: Duration) -> Answer<Vec<T>> {
+    let mut stream = std::pin::pin!(stream);
+    let mut told = Vec::new();
+    let Ok(Some(first)) = timeout(HISTORY_WAIT, stream.next()).await else { return Ok(told) };
+    told.push(first?);
+    let reading = async {
+        while let Ok(Some(next)) = timeout(pause, stream.next()).await {
+            told.push(next?);
         }
+        Ok(())
+    };
+    match timeout(HISTORY_WAIT, reading).await {
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(())) | Err(_) => Ok(told),
     }
 }
 
@@ -226,6 +236,25 @@ mod tests {
             log.record(&format!("c{container}"), event(container, "start"));
         }
         assert_eq!(log.rings.len(), CONTAINERS);
+    }
+
+    /// Numbers that come after so many milliseconds each, and then nothing for ever.
+    fn coming(after: &'static [u64]) -> impl Stream<Item = Answer<usize>> {
+        let numbers = futures_util::stream::iter(after.iter().enumerate()).then(|(number, after)| async move {
+            tokio::time::sleep(Duration::from_millis(*after)).await;
+            Ok(number)
+        });
+        numbers.chain(futures_util::stream::pending())
+    }
+
+    #[tokio::test]
+    async fn a_history_may_begin_late_and_is_over_when_it_pauses() {
+        let pause = Duration::from_millis(300);
+        assert_eq!(past(coming(&[900, 0, 0]), pause).await.unwrap(), [0, 1, 2]);
+        assert_eq!(past(coming(&[0, 3_600_000]), pause).await.unwrap(), [0]);
+        assert_eq!(past(coming(&[3_600_000]), pause).await.unwrap(), [0; 0]);
+        let broken = futures_util::stream::iter([Ok(0), Err(EngineError::Broken("it is gone".into()))]);
+        assert!(past(broken, pause).await.is_err());
     }
 
     #[test]
