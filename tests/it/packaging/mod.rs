@@ -9,7 +9,7 @@ use crate::support::need::{Need, compose, have};
 use crate::support::source::root;
 use crate::support::stage::{docker, docker_ok};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -60,6 +60,7 @@ impl Stack {
                 run(Command::new("cp").arg("-r").arg(root().join(name)).arg(folder.path()), Duration::from_secs(60));
             assert!(said.ok, "{}", said.err);
         }
+        label_build_stage(&folder.path().join("Dockerfile"));
         let prepared = run(&mut Command::new(folder.path().join("deploy/prepare")), Duration::from_secs(20));
         assert!(prepared.ok, "{}", prepared.err);
         let dotenv = std::fs::read_to_string(folder.path().join(".env")).expect("deploy/prepare wrote .env");
@@ -111,6 +112,7 @@ impl Drop for Stack {
         if let Some(before) = &self.before {
             docker(&["tag", before, IMAGE]);
         }
+        remove_build_stages();
         assert!(said.ok || std::thread::panicking(), "{}", said.err);
     }
 }
@@ -144,6 +146,25 @@ fn clear() {
         listed.lines().filter_map(|line| line.split_once(' ')).filter(|(_, project)| project.starts_with(PROJECT));
     for (id, _) in left {
         docker_ok(&["rm", "--force", "--volumes", id]);
+    }
+    remove_build_stages();
+}
+
+/// Marks what is built of the first stage, which Docker's older builder leaves behind without a name. The mark comes first,
+/// so that nobody else's layers are below what has it but those of the base image.
+fn label_build_stage(dockerfile: &Path) {
+    let shipped = std::fs::read_to_string(dockerfile).expect("the Dockerfile");
+    let marked = shipped.replacen(" AS build\n", &format!(" AS build\nLABEL {PROJECT}=build\n"), 1);
+    assert_ne!(marked, shipped, "the Dockerfile has a stage that builds");
+    std::fs::write(dockerfile, marked).expect("the copy");
+}
+
+/// Removes what the older builder left of stages that this test marked.
+fn remove_build_stages() {
+    let label = format!("label={PROJECT}=build");
+    let left = docker(&["images", "--quiet", "--no-trunc", "--filter", "dangling=true", "--filter", &label]);
+    for image in left.out.lines() {
+        docker(&["rmi", image]);
     }
 }
 
