@@ -134,6 +134,17 @@ impl Dialect {
         }
     }
 
+    /// Why a container that is gone is not made again of its description, which Podman's does not show all of.
+    pub fn cannot_remake(self, service: &str) -> Option<String> {
+        match self {
+            Self::Docker => None,
+            Self::Podman(_) => Some(format!(
+                "{service} is gone, and what was kept of its configuration may lack what {self} does not tell (secrets, a \
+                 fixed address, --sysctl): it cannot be compared any more; make it by hand"
+            )),
+        }
+    }
+
     /// A path that a container's own files differ in because the engine itself wrote there.
     pub fn writes(self, path: &str) -> bool {
         matches!(self, Self::Podman(_)) && ["/etc", "/run", "/dev", "/proc", "/sys"].contains(&path)

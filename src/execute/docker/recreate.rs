@@ -60,6 +60,9 @@ impl DockerEnvironment {
                 "there is no container {service}, and no configuration is known that it worked with"
             )));
         };
+        if let Some(why) = self.shared.engine.dialect().await?.cannot_remake(service) {
+            return Err(EngineError::declined(why));
+        }
         let made = self.made(service, &stored, wanted, "").await?;
         let id = self.shared.engine.create(&seen.container, &made.body).await?;
         let started = async {

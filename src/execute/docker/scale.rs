@@ -117,6 +117,7 @@ impl DockerEnvironment {
         let id = self.shared.engine.create(&name, &made.body).await?;
         let started = async {
             self.attach(&id, &made).await?;
+            self.loses_nothing(&name, first, &id).await?;
             self.start(&id).await
         };
         match started.await {

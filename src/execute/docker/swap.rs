@@ -72,19 +72,24 @@ impl DockerEnvironment {
         self.put_aside_name(old, kept).await?;
         let new = self.shared.engine.create(old.name(), &made.body).await?;
         self.attach(&new, made).await?;
-        let lost = self.shared.engine.lost(old.id(), &new).await?;
-        if !lost.is_empty() {
-            return Err(EngineError::declined(format!(
-                "{} would lose {}, which the engine's API cannot carry over; recreate it by hand",
-                old.name(),
-                lost.join(", ")
-            )));
-        }
+        self.loses_nothing(old.name(), old, &new).await?;
         if !loops {
             self.stop_fully(old).await?;
         }
         self.start(&new).await?;
         Ok(new)
+    }
+
+    /// Refuses a container that lacks something of the one that it was made like.
+    pub(super) async fn loses_nothing(&self, name: &str, old: &Container, new: &str) -> Answer<()> {
+        let lost = self.shared.engine.lost(old.id(), new).await?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        Err(EngineError::declined(format!(
+            "{name} would lose {}, which the engine's API cannot carry over; make it by hand",
+            lost.join(", ")
+        )))
     }
 
     /// Switches its restart policy off, and renames it.

@@ -2,6 +2,7 @@
 
 use super::stage;
 use crate::docker_executor::Rig;
+use crate::support::waiting::eventually;
 use oncalld::execute::Probed;
 use serde_json::{Value, json};
 
@@ -67,6 +68,45 @@ async fn what_would_be_lost_is_named_and_the_container_stays_as_it_was() {
         assert_eq!(podman.inspect(name, "{{.Id}} {{.State.Running}}"), format!("{id} true"));
     }
     assert_eq!(rig.inventory().await.services.len(), 3);
+}
+
+#[tokio::test]
+async fn a_service_gets_more_containers_only_if_they_lack_nothing() {
+    let Some((podman, rig)) = stage().await else { return };
+    podman.run("api", &["--volume", "/own", "--memory", "64m"], &["sleep", "1000"]);
+    podman.run("tuned", &["--sysctl", "net.core.somaxconn=512"], &["sleep", "1000"]);
+    let scale = |service: &str, replicas: i64, key: &str| json!({"service": service, "replicas": replicas, "key": key});
+    let error = rig.try_act("container.scale", scale("tuned", 2, "s1")).await.expect_err("a loss").to_string();
+    assert!(error.contains("tuned-s1-2 would lose --sysctl") && error.contains("removed again"), "{error}");
+    assert_eq!(podman.inspect("tuned", "{{.State.Running}}"), "true");
+    let mut names: Vec<String> =
+        podman.ok(&["ps", "--all", "--format", "{{.Names}}"]).lines().map(str::to_owned).collect();
+    names.sort();
+    assert_eq!(names, ["api", "tuned"]);
+
+    rig.act("container.scale", scale("api", 2, "s2")).await;
+    assert_eq!(podman.inspect("api-s2-2", "{{.State.Running}} {{.HostConfig.Memory}}"), "true 67108864");
+    assert_eq!(rig.service("api").await.instances.len(), 2);
+    podman.ok(&["exec", "api", "touch", "/own/file"]);
+    podman.ok(&["exec", "api-s2-2", "ls", "/own/file"]);
+    rig.act("container.scale", scale("api", 1, "s3")).await;
+    assert_eq!(rig.service("api").await.instances.len(), 1);
+}
+
+#[tokio::test]
+async fn a_container_that_is_gone_is_left_to_people() {
+    let Some((podman, rig)) = stage().await else { return };
+    podman.run("api", &[], &["sleep", "1000"]);
+    let known = || async {
+        let config = rig.read("container.config", json!({"containers": ["api"], "service": "api"})).await;
+        if config["last_good_at"].is_string() { Ok(()) } else { Err(config.to_string()) }
+    };
+    eventually("a configuration that it worked with", known).await;
+    podman.ok(&["rm", "--force", "--time", "0", "api"]);
+    let error =
+        rig.try_act("container.recreate", nothing("api")).await.expect_err("nothing to compare with").to_string();
+    assert!(error.contains("api is gone") && error.contains("Podman 4.3.1 does not tell"), "{error}");
+    assert_eq!(podman.ok(&["ps", "--all", "--quiet"]), "");
 }
 
 #[tokio::test]
