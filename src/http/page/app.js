@@ -110,11 +110,13 @@ const live = new Live({
 
 /** Shows and forgets everything that needs a token, and asks for one. */
 function leave(problem) {
+  stopEntering();
   live.stop();
   session.token = "";
   session.who = view = null;
   main.replaceChildren();
   showPending([]);
+  for (const id of ["who", "news", "stopped", "notice"]) by(id).textContent = "";
   for (const id of ["tools", "stopped", "notice"]) by(id).hidden = true;
   document.querySelector("nav").hidden = true;
   by("sign-in").hidden = false;
@@ -123,16 +125,30 @@ function leave(problem) {
 }
 
 const AGAIN = 2000;
+let again = null;
+let attempt = 0;
+
+/** Nothing comes any more of attempts to enter that were begun. */
+function stopEntering() {
+  clearTimeout(again);
+  attempt += 1;
+}
 
 async function enter() {
+  stopEntering();
+  const mine = attempt;
+  let who;
   try {
-    session.who = await call("GET", "/api/v1/whoami");
+    who = await call("GET", "/api/v1/whoami");
   } catch (error) {
+    if (mine !== attempt) return;
     if (error.status === 401) { leave(session.token ? error.message : ""); return; }
     notice(error.message);
-    if (error.status !== 403) setTimeout(enter, AGAIN);
+    if (error.status !== 403) again = setTimeout(enter, AGAIN);
     return;
   }
+  if (mine !== attempt) return;
+  session.who = who;
   by("sign-in").hidden = true;
   by("who").textContent = `${session.who.name} (${session.who.role})`;
   by("sign-out").hidden = !session.token;

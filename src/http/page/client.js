@@ -53,7 +53,6 @@ export class Live {
   #last = null;
   #delay = FIRST_DELAY;
   #timer = null;
-  #stopped = false;
 
   /** `changed(state)` hears `live` or `offline`; `refused()` that a connection could not be opened. */
   constructor({ event, changed, refused }) {
@@ -62,8 +61,9 @@ export class Live {
     this.refused = refused;
   }
 
+  /** Connects, instead of what was connected before: there are never two feeds. */
   start() {
-    this.#stopped = false;
+    this.#close();
     const address = new URL("/api/v1/live", location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     if (this.#last !== null) address.searchParams.set("after", this.#last);
@@ -72,17 +72,19 @@ export class Live {
     const socket = new WebSocket(address, protocols);
     let opened = false;
     socket.addEventListener("open", () => {
+      if (socket !== this.#socket) return;
       opened = true;
       this.#delay = FIRST_DELAY;
       this.changed("live");
     });
     socket.addEventListener("message", (message) => {
+      if (socket !== this.#socket) return;
       const event = JSON.parse(message.data);
       this.#last = event.seq;
       this.event(event);
     });
     socket.addEventListener("close", () => {
-      if (this.#stopped || socket !== this.#socket) return;
+      if (socket !== this.#socket) return;
       this.changed("offline");
       if (!opened) {
         this.#last = null; // perhaps another journal: begin anew
@@ -95,9 +97,14 @@ export class Live {
   }
 
   stop() {
-    this.#stopped = true;
+    this.#close();
     this.#last = null; // the next one may be another person's
+  }
+
+  #close() {
     clearTimeout(this.#timer);
-    this.#socket?.close();
+    const old = this.#socket;
+    this.#socket = null; // what it still has to say is nobody's
+    old?.close();
   }
 }

@@ -28,52 +28,55 @@ function incidentRow(incident) {
         when(incident.opened_at))));
 }
 
+/** Closed incidents that are shown at first, and more at each "Older". */
+const PAGE = 50;
+
+/** The most that the API tells at once. */
+const MOST = 500;
+
 /** Open incidents, and closed ones a page at a time. */
 export class ListView {
-  #older = [];
-  #recent = [];
-  #next = null;
+  #wanted = PAGE;
 
   constructor() {
     this.open = el("ul", { class: "plain incidents" });
     this.closed = el("ul", { class: "plain incidents" });
     this.none = el("p", { class: "faint", hidden: true }, "Nothing is wrong that anybody told us of.");
-    this.more = el("button", { type: "button", hidden: true, onclick: () => this.#load() }, "Older");
+    this.rest = el("p", { class: "faint", hidden: true }, "… and more");
+    this.more = el("button", { type: "button", hidden: true, onclick: () => this.#older() }, "Older");
     this.closedTitle = el("h2", { hidden: true }, "Closed");
-    this.node = el("div", {}, el("h2", {}, "Open"), this.open, this.none, this.closedTitle, this.closed, this.more);
+    this.node = el("div", {}, el("h2", {}, "Open"), this.open, this.rest, this.none, this.closedTitle, this.closed, this.more);
   }
 
   load() {
-    return Promise.all(["true", "false"].map((open) => call("GET", `/api/v1/incidents?open=${open}`)));
+    return Promise.all([incidents(true, MOST), incidents(false, this.#wanted)]);
   }
 
   show([open, closed]) {
     this.none.hidden = open.items.length > 0;
+    this.rest.hidden = open.next === null;
     reconcile(this.open, open.items, (incident) => incident.id, incidentRow);
-    if (this.#older.length === 0) this.#next = closed.next;
-    this.#recent = closed.items;
-    this.#showClosed();
+    reconcile(this.closed, closed.items, (incident) => incident.id, incidentRow);
+    this.closedTitle.hidden = closed.items.length === 0;
+    this.more.hidden = closed.next === null;
   }
 
-  async #load() {
-    this.more.disabled = true;
-    try {
-      const page = await call("GET", `/api/v1/incidents?open=false&after=${encodeURIComponent(this.#next)}`);
-      this.#older.push(...page.items);
-      this.#next = page.next;
-      this.#showClosed();
-    } catch {
-      dispatchEvent(new Event("oncalld:changed")); // which says what is wrong
-    } finally {
-      this.more.disabled = false;
-    }
+  #older() {
+    this.#wanted += PAGE;
+    dispatchEvent(new Event("oncalld:changed"));
   }
+}
 
-  #showClosed() {
-    const recent = new Set(this.#recent.map((incident) => incident.id));
-    const all = [...this.#recent, ...this.#older.filter((incident) => !recent.has(incident.id))];
-    reconcile(this.closed, all, (incident) => incident.id, incidentRow);
-    this.closedTitle.hidden = all.length === 0;
-    this.more.hidden = this.#next === null;
-  }
+/** The newest ones, as many as are wanted: asked anew as a whole, since each one that opens or closes shifts the rest. */
+async function incidents(open, wanted) {
+  const items = [];
+  let next = null;
+  do {
+    const limit = Math.min(wanted - items.length, MOST);
+    const after = next === null ? "" : `&after=${encodeURIComponent(next)}`;
+    const page = await call("GET", `/api/v1/incidents?open=${open}&limit=${limit}${after}`);
+    items.push(...page.items);
+    next = page.next;
+  } while (next !== null && items.length < wanted);
+  return { items, next };
 }
