@@ -24,10 +24,25 @@ const WIDTHS: [u32; 2] = [390, 1280];
 /// Names the folder that pictures are kept in, for who wants to look at them.
 const PICTURES: &str = "TESTS_PICTURES";
 
+/// Its standard input ends when the test does, however that ends; then everything goes.
+const RUN: &str = r#"
+    profile=$1; shift
+    # It is many processes, which end together.
+    setsid chromium "--user-data-dir=$profile" "$@" </dev/null >/dev/null 2>&1 &
+    read -r _
+    kill -KILL -$!; wait
+    rm -rf "$profile""#;
+
+/// What the browser says of an expression while one page follows another.
+const BETWEEN: [&str; 3] = [
+    "Cannot find default execution context",
+    "Execution context was destroyed",
+    "Inspected target navigated or closed",
+];
+
 /// A browser with one tab.
 pub struct Browser {
-    child: Child,
-    _profile: TempDir,
+    running: Running,
     base: String,
     socket: RefCell<WebSocket<TcpStream>>,
     sent: Cell<u64>,
@@ -40,25 +55,14 @@ impl Browser {
         if !have(&[Need::Chromium]) {
             return None;
         }
-        let profile = tempfile::Builder::new().prefix("oncalld-browser").tempdir().expect("a temporary folder");
-        let child = Command::new("chromium")
-            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"])
-            .args(["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"])
-            .args(["--remote-debugging-port=0", "about:blank"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0) // it is many processes, which end together
-            .spawn()
-            .expect("chromium");
+        let running = Running::start();
         let port = eventually("the browser's port", LIMIT, || {
-            let text = std::fs::read_to_string(profile.path().join("DevToolsActivePort"));
+            let text = std::fs::read_to_string(running.profile.path().join("DevToolsActivePort"));
             text.ok().and_then(|text| text.lines().next()?.parse().ok()).ok_or_else(|| "no port yet".to_owned())
         });
         let socket = RefCell::new(connect(port));
         let (sent, troubles) = (Cell::new(0), RefCell::default());
-        let browser = Self { child, _profile: profile, base: site.to_owned(), socket, sent, troubles };
+        let browser = Self { running, base: site.to_owned(), socket, sent, troubles };
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
@@ -68,14 +72,19 @@ impl Browser {
 
     /// One command of the protocol. What else the browser has to say meanwhile is looked at.
     fn call(&self, method: &str, parameters: Value) -> Value {
+        self.ask(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The same, where it may be refused.
+    fn ask(&self, method: &str, parameters: Value) -> Result<Value, String> {
         let id = self.send(method, &parameters);
         loop {
             let message = self.socket.borrow_mut().read().unwrap_or_else(|error| panic!("{method}: {error}"));
             let Message::Text(text) = message else { continue };
             let said: Value = serde_json::from_str(&text).expect("JSON");
             if said["id"] == id {
-                assert!(said["error"].is_null(), "{method}: {}", said["error"]);
-                return said["result"].clone();
+                let refused = &said["error"];
+                return if refused.is_null() { Ok(said["result"].clone()) } else { Err(refused.to_string()) };
             }
             self.heard(&said);
         }
@@ -145,17 +154,26 @@ impl Browser {
 
     /// The value of an expression in the page.
     pub fn eval(&self, expression: &str) -> Value {
+        self.value(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// The same; none but the reason where there is no page to evaluate it in.
+    fn value(&self, expression: &str) -> Result<Value, String> {
         let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.call("Runtime.evaluate", asked);
+        let answer = self.ask("Runtime.evaluate", asked)?;
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {}", answer["exceptionDetails"]);
-        answer["result"]["value"].clone()
+        Ok(answer["result"]["value"].clone())
     }
 
     /// Waits until an expression is true, and returns its value.
     pub fn until(&self, what: &str, expression: &str) -> Value {
-        let both = format!("[({expression}), document.body?.innerText]");
+        let both = format!("Promise.all([({expression}), document.body?.innerText])");
         eventually(what, LIMIT, || {
-            let seen = self.eval(&both);
+            let seen = match self.value(&both) {
+                Ok(seen) => seen,
+                Err(error) if BETWEEN.iter().any(|known| error.contains(known)) => return Err(error),
+                Err(error) => panic!("{expression}: {error}"),
+            };
             let value = &seen[0];
             let is = !value.is_null() && ![json!(false), json!(""), json!(0)].contains(value);
             if is {
@@ -243,11 +261,41 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+/// Chromium's processes and their folder. Dropping it ends them.
+struct Running {
+    child: Child,
+    profile: TempDir,
+}
+
+impl Running {
+    fn start() -> Self {
+        let profile = tempfile::Builder::new().prefix("oncalld-browser").tempdir().expect("a temporary folder");
+        let child = Command::new("sh")
+            .args(["-c", RUN, "chromium"])
+            .arg(profile.path())
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"])
+            .args(["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"])
+            .args(["--remote-debugging-port=0", "about:blank"])
+            .stdin(Stdio::piped())
+            .process_group(0) // what interrupts the tests at a terminal must not end it before it has cleaned up
+            .spawn()
+            .expect("a shell");
+        Self { child, profile }
+    }
+
+    /// What its end, however it comes, begins with: nobody holds its standard input any more.
+    fn let_go(&mut self) {
+        drop(self.child.stdin.take());
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
-        let group = rustix::process::Pid::from_raw(self.child.id() as i32).expect("a pid");
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        wait(&mut self.child, Duration::from_secs(20));
+        self.let_go();
+        if wait(&mut self.child, Duration::from_secs(60)).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -288,4 +336,28 @@ fn what_a_page_does_wrong_is_heard_of() {
         let troubles = page(body);
         assert!(troubles.iter().any(|trouble| trouble.contains(said)), "{body}: {troubles:?}");
     }
+}
+
+#[test]
+fn a_page_that_is_being_left_is_waited_for() {
+    let Some(browser) = Browser::open("http://127.0.0.1:1") else { return };
+    let once = "window.name === 'again' || (window.name = 'again', location.reload(), new Promise(() => {}))";
+    assert_eq!(browser.until("a page loaded again", once), true);
+}
+
+#[test]
+fn nothing_of_a_browser_outlives_who_holds_its_input() {
+    let Some(mut browser) = Browser::open("http://127.0.0.1:1") else { return };
+    let profile = browser.running.profile.path().to_owned();
+    let alive = || {
+        let all = std::fs::read_dir("/proc").expect("processes").flatten();
+        let lines = all.filter_map(|process| std::fs::read_to_string(process.path().join("cmdline")).ok());
+        lines.filter(|line| line.contains(&*profile.to_string_lossy())).count()
+    };
+    assert!(alive() > 1, "a shell and a browser");
+    browser.running.let_go();
+    eventually("an end", LIMIT, || match (alive(), profile.exists()) {
+        (0, false) => Ok(()),
+        left => Err(format!("{left:?}")),
+    });
 }
