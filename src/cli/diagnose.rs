@@ -68,15 +68,18 @@ pub(super) async fn ended(ask: &Ask, id: &IncidentId, show: bool) -> Result<Inci
             watch::show(ask, &mut feed, &event)?;
             hint(ask, &event)?;
         }
-        use EventBody::{IncidentClosed, IncidentEscalated, VerdictReached};
-        if !matches!(event.body, IncidentClosed { .. } | IncidentEscalated { .. } | VerdictReached { .. }) {
+        use EventBody::{IncidentClosed, IncidentEscalated, IncidentTakenOver, VerdictReached};
+        if !matches!(
+            event.body,
+            IncidentClosed { .. } | IncidentEscalated { .. } | IncidentTakenOver { .. } | VerdictReached { .. }
+        ) {
             continue;
         }
         let incident: Incident = ask.client.get(&ids::incident_path(id.as_str(), "")).await?;
         match incident.state {
-            IncidentState::Closed | IncidentState::Escalated => return Ok(incident),
+            IncidentState::Closed | IncidentState::Escalated | IncidentState::TakenOver => return Ok(incident),
             // It stays open for its alerts alone.
-            IncidentState::Watching if incident.fires() => return Ok(incident),
+            IncidentState::Watching => return Ok(incident),
             _ => {}
         }
     }

@@ -111,9 +111,10 @@ impl Loop {
     /// Opens an environment's incident where so many targets alert that the fault is likely shared.
     fn open_storms(&mut self, config: &Arc<Config>) {
         let inventories = self.shared.inventories();
-        let since = now() - config.policies.storm.window.as_chrono();
-        for (name, inventory) in inventories.iter() {
-            let alerting = self.ledger.alerting(name, inventory.services.len(), since);
+        // Of how many targets so many alert, nobody knows before the environment was looked at.
+        for (name, inventory) in inventories.iter().filter(|(_, inventory)| inventory.read_at.is_some()) {
+            let (targets, window) = (inventory.services.len(), config.policies.storm.window);
+            let alerting = self.ledger.alerting(name, targets, now(), window);
             if let Some(opened) = flow::storm(config, name, alerting) {
                 self.ledger.push(&new_id(), vec![opened], now(), Origin::Command, config);
             }

@@ -5,7 +5,7 @@ use super::closed::Closed;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
-use crate::domain::{Alert, Digest, Event, EventBody, Incident, IncidentId, StepId, Timestamp, Trigger};
+use crate::domain::{Alert, Digest, Event, EventBody, Incident, IncidentId, StepId, TimeSpan, Timestamp, Trigger};
 use crate::flow::{self, Effect};
 use crate::gate::{Alerting, History, Mutation};
 use crate::journal::{Append, IncidentRow, Journal, JournalError};
@@ -82,13 +82,15 @@ impl Ledger {
         latest.map(|incident| (incident.group_key.clone(), incident)).collect()
     }
 
-    /// How much of an environment of so many targets alerts: the targets that began to since a time, and in a storm all
-    /// that still do.
-    pub fn alerting(&self, environment: &str, targets: usize, since: Timestamp) -> Alerting {
+    /// How much of an environment of so many targets alerts: the targets that began to within the window before now, and
+    /// in a storm those that began to since the window before it and still do. What has alerted for longer is no part of it.
+    pub fn alerting(&self, environment: &str, targets: usize, now: Timestamp, window: TimeSpan) -> Alerting {
         let here = |incident: &&Incident| incident.environment == environment && incident.closed_at.is_none();
         let open: Vec<&Incident> = self.slots.values().map(Slot::latest).filter(here).collect();
-        let in_storm = open.iter().any(|incident| matches!(incident.trigger, Trigger::Storm { .. }));
-        let counts = |incident: &&Incident| incident.fires() && (in_storm || incident.opened_at >= since);
+        let storm = open.iter().find(|incident| matches!(incident.trigger, Trigger::Storm { .. }));
+        let since = storm.map_or(now, |storm| storm.opened_at) - window.as_chrono();
+        let counts = |incident: &&Incident| incident.fires() && incident.opened_at >= since;
+        let in_storm = storm.is_some();
         let alerting = open.into_iter().filter(counts);
         let count = alerting.filter_map(|incident| incident.service.as_deref()).collect::<BTreeSet<_>>().len();
         Alerting { count, targets: targets.max(count), in_storm }

@@ -83,7 +83,7 @@ pub(in crate::engine) fn begun(incident: &IncidentId, service: &str) -> Vec<Even
 }
 
 #[test]
-fn what_has_alerted_for_long_is_no_storm_until_one_is_open() {
+fn what_has_alerted_for_long_is_no_part_of_a_storm() {
     let config = Arc::new(Config::load(Sources::built_in(), &BTreeMap::new()).unwrap());
     let mut ledger = Ledger::new(BTreeMap::new(), History::default());
     let now: Timestamp = "2026-11-21T03:00:00Z".parse().unwrap();
@@ -91,16 +91,17 @@ fn what_has_alerted_for_long_is_no_storm_until_one_is_open() {
     alerting(&mut ledger, &config, "old", ago(60), Trigger::Alert);
     alerting(&mut ledger, &config, "api", ago(4), Trigger::Alert);
     alerting(&mut ledger, &config, "cache", ago(1), Trigger::Alert);
-    let alerting_in = |ledger: &Ledger, place, targets, since| {
-        let Alerting { count, targets, in_storm } = ledger.alerting(place, targets, since);
+    let alerting_in = |ledger: &Ledger, place, targets, minutes: u64| {
+        let Alerting { count, targets, in_storm } =
+            ledger.alerting(place, targets, now, TimeSpan::from_secs(60 * minutes));
         (count, targets, in_storm)
     };
-    assert_eq!(alerting_in(&ledger, "shop", 9, ago(5)), (2, 9, false));
-    assert_eq!(alerting_in(&ledger, "shop", 9, ago(2)), (1, 9, false));
-    assert_eq!(alerting_in(&ledger, "elsewhere", 9, ago(5)), (0, 9, false));
-    alerting(&mut ledger, &config, "storm", now, Trigger::Storm { targets: 2 });
-    let all = alerting_in(&ledger, "shop", 1, ago(2));
-    assert_eq!(all, (3, 3, true), "while it is open, all that alert count, and what alerts is a target");
+    assert_eq!(alerting_in(&ledger, "shop", 9, 5), (2, 9, false));
+    assert_eq!(alerting_in(&ledger, "shop", 9, 2), (1, 9, false));
+    assert_eq!(alerting_in(&ledger, "elsewhere", 9, 5), (0, 9, false));
+    alerting(&mut ledger, &config, "storm", ago(1), Trigger::Storm { targets: 2 });
+    assert_eq!(alerting_in(&ledger, "shop", 1, 3), (2, 2, true), "those that made it count, what is older does not");
+    assert_eq!(alerting_in(&ledger, "shop", 1, 2), (1, 1, true), "and what alerts is a target");
 }
 
 /// An incident whose remedy is about to be sent.

@@ -216,6 +216,10 @@ impl Loop {
             EventBody::IncidentOpened { .. }
                 | EventBody::IncidentClosed { .. }
                 | EventBody::KillSwitchSet { .. }
+                // What is concluded frees those that waited for it, and what is diagnosed anew stops them again.
+                | EventBody::VerdictReached { .. }
+                | EventBody::DiagnosisRequested { .. }
+                | EventBody::FreezeEnded { .. }
                 | EventBody::VerifyFinished { .. }
                 | EventBody::UndoFinished { .. }
                 | EventBody::CallIntended { .. }

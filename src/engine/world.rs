@@ -49,11 +49,11 @@ impl World {
             busy.extend(acting(incident).map(|under_way| (incident.environment.clone(), id.clone(), under_way)));
             waiting.know(incident);
         }
-        let since = now - current.policies.storm.window.as_chrono();
+        let window = current.policies.storm.window;
         let inventories = shared.inventories();
         let alerting = |name: &String| {
             let targets = inventories.get(name).map_or(0, |inventory| inventory.services.len());
-            (name.clone(), ledger.alerting(name, targets, since))
+            (name.clone(), ledger.alerting(name, targets, now, window))
         };
         let alerting = current.environments.keys().map(alerting).collect();
         Self {

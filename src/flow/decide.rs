@@ -179,7 +179,7 @@ pub(super) fn has_sent(record: &StepRecord) -> bool {
 }
 
 /// Whether people must look, and nothing more is done until they have, or the target is well again.
-pub fn is_given_up(incident: &Incident) -> bool {
+pub(super) fn is_given_up(incident: &Incident) -> bool {
     incident.escalated.is_some() && incident.verdict.is_some() && incident.closed_at.is_none()
 }
 

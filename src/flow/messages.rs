@@ -37,7 +37,8 @@ pub(super) fn due(incident: &Incident, snapshot: &Snapshot<'_>) -> (Vec<Effect>,
     }
     if let Some(closed_at) = incident.closed_at {
         // Whoever was called for it hears that it is over.
-        let called = incident.escalated.is_some() || !incident.approvals.is_empty();
+        let escalated = incident.escalated.is_some() || incident.escalations > 0;
+        let called = escalated || !incident.approvals.is_empty();
         if called && snapshot.now < closed_at + NEWS.as_chrono() {
             tell("closed", Notice::Closed);
         }
@@ -62,7 +63,7 @@ fn escalation(incident: &Incident, snapshot: &Snapshot<'_>) -> (u32, Option<Time
     match last.map(|last| last + every) {
         Some(next) if next <= snapshot.now => (incident.escalations + 1, None),
         Some(next) => (incident.escalations, Some(next)),
-        None => (1, None),
+        None => (incident.escalations + 1, None),
     }
 }
 

@@ -32,7 +32,7 @@ mod waiting;
 
 pub use backoff::{MAX_ATTEMPTS, backoff};
 pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, only_reads, operate_by_hand};
-pub use decide::{decide, is_given_up};
+pub use decide::decide;
 pub use fold::{apply, fold, opened};
 pub use messages::message;
 pub use people::{Refusal, Word, decision, diagnose_again, in_the_way, too_late, word};

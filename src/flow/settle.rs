@@ -107,7 +107,7 @@ pub(super) fn recheck(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Ne
         Some(seen) if seen.healthy == Some(true) && !firing && !unfinished => {
             Some(Next::Append(recovered(incident, seen)))
         }
-        Some(seen) if given_up => {
+        Some(seen) if given_up && !unfinished => {
             let due = seen.at + pause(seen.looks, firing).as_chrono();
             let effects = if due <= snapshot.now { vec![Effect::Recheck] } else { Vec::new() };
             Some(Next::Wait { effects, wakes_at: Some(due).filter(|due| *due > snapshot.now) })
@@ -213,6 +213,10 @@ fn is_observed(incident: &Incident, snapshot: &Snapshot<'_>) -> bool {
 
 /// The end of a diagnosis after which no remedy is so much as looked for.
 fn observed(incident: &Incident, snapshot: &Snapshot<'_>) -> EventBody {
+    // It may be so only since a reload.
+    if !tried(incident).is_empty() {
+        return unresolved(incident);
+    }
     match verdict_without_remedy(incident, snapshot) {
         EventBody::VerdictReached { verdict: Verdict::Unresolved, reason, cites } => {
             let reason = format!("{reason}: the environment is at autonomy 'observe'");

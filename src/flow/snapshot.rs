@@ -28,7 +28,7 @@ pub struct Snapshot<'a> {
     pub reading: usize,
     /// An open incident of something that this incident's target depends on.
     pub dependency: Option<Dependency>,
-    /// Whether the incident waited for is still open, and somebody or something is at it: see [`super::is_given_up`].
+    /// Whether the incident waited for is still open, and somebody or something is at it: see [`super::is_worked_on`].
     pub awaited_is_open: bool,
     /// Mutating steps of other incidents that are under way in the environment.
     pub busy: &'a [Busy],

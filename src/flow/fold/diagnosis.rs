@@ -61,6 +61,8 @@ pub(super) fn start_over(incident: &mut Incident) {
     incident.verdict = None;
     incident.verdict_reason.clear();
     incident.escalated = None;
+    // Should it come to people again, it is for another reason, which they hear at once.
+    incident.notified.retain(|subject, _| !subject.starts_with("escalation:"));
 }
 
 /// What did not send anything is not done any more.

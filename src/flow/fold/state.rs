@@ -1,6 +1,8 @@
 //! What an incident is doing.
 
-use crate::domain::{ApprovalState, Incident, IncidentState, PhaseName, Retry, StepRecord, StepRole, StepStatus};
+use crate::domain::{
+    ApprovalState, Incident, IncidentState, PhaseName, Retry, StepRecord, StepRole, StepStatus, Verdict,
+};
 use crate::flow::{MAX_ATTEMPTS, backoff};
 
 /// What the incident is doing, for people: derived, never stored on its own.
@@ -32,7 +34,9 @@ pub(super) fn state_of(incident: &Incident) -> IncidentState {
     if incident.steps.iter().any(begins_again) {
         return IncidentState::Remediating;
     }
-    if incident.verdict.is_some() { IncidentState::Watching } else { IncidentState::Diagnosing }
+    // Otherwise it closes, or people are called, with the next decision.
+    let is_well = matches!(incident.verdict, Some(Verdict::Resolved | Verdict::Mitigated | Verdict::NoFault));
+    if is_well && incident.fires() { IncidentState::Watching } else { IncidentState::Diagnosing }
 }
 
 /// What is tried again, and when. Nothing is while a person has the wheel, or the environment is away.

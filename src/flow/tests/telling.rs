@@ -1,9 +1,9 @@
 //! What people are told to do where oncalld may not.
 
 use super::world::World;
-use crate::config::Autonomy;
+use crate::config::{Autonomy, Notice};
 use crate::domain::{ActCall, ApprovalState, Decision, IncidentState, ManualRemedy, Verdict};
-use crate::flow::message;
+use crate::flow::{diagnose_again, message};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -137,4 +137,35 @@ fn what_a_call_for_help_says_is_short_and_has_no_half_commands() {
     assert!(long.chars().count() < 1_000, "{long}");
     assert!(long.lines().skip(2).all(|told| told == line || told == "All of it: oncalld show inc_test"), "{long}");
     assert!(long.ends_with("\nAll of it: oncalld show inc_test"), "{long}");
+}
+
+#[test]
+fn who_was_called_hears_the_end_of_what_was_diagnosed_anew_and_of_a_new_reason_at_once() {
+    let mut world = starved();
+    let local = |world: &mut World, autonomy| world.config.environments.get_mut("local").unwrap().autonomy = autonomy;
+    local(&mut world, Autonomy::Suggest);
+    let mut channel = world.channel("pager");
+    channel.on.push(Notice::Closed);
+    world.config.platform.channels.push(channel);
+    world.settle();
+    let told = |world: &World| -> Vec<String> {
+        world.incident.notified.keys().map(|subject| subject.replace(" pager", "")).collect()
+    };
+    assert_eq!(told(&world), ["escalation:1"]);
+
+    world.append(diagnose_again(&world.incident, "carol", "").expect("a new diagnosis"));
+    world.settle();
+    assert_eq!((told(&world), world.incident.escalations), (vec!["escalation:2".to_owned()], 2));
+
+    world.facts = BTreeMap::from([
+        ("get_status", json!({"state": "running", "running": true, "ready": true})),
+        ("check_health", json!({"healthy": true, "source": "process"})),
+        ("get_dependencies", json!({"all_ready": true})),
+    ]);
+    world.append(diagnose_again(&world.incident, "carol", "").expect("a new diagnosis"));
+    world.settle();
+    assert_eq!(
+        (world.incident.state, told(&world).as_slice()),
+        (IncidentState::Closed, ["closed".to_owned()].as_slice())
+    );
 }
