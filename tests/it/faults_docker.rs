@@ -394,8 +394,7 @@ fn d41_a_finished_job_is_no_fault() {
     let daemon = scene.daemon(json!({"job": true}), &[]);
     let incident = scene.alert(&daemon, "ContainerAbsent");
     to_verdict(&daemon, &incident, &Expected { cause: None, approved: &[], calls: &[], verdict: "no_fault" });
-    // Where an engine has as many services as a storm needs, it stays open for a while.
-    let over = |incident: &Value| incident["state"] == "closed" || incident["state"] == "watching";
-    daemon.wait_for(&incident, "over", Duration::from_secs(60), over);
+    // It is closed, or watched where the engine has as many services as a storm needs.
+    daemon.wait_for(&incident, "over", Duration::from_secs(60), |incident| incident["state"] != "diagnosing");
     assert_eq!(scene.stage.inspect("api", "{{.State.Status}}"), "exited");
 }
