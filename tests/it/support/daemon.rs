@@ -2,6 +2,8 @@
 
 use super::command::{eventually, wait};
 use super::http::{Answer, Http, free_port};
+use oncalld::shim::proc::{send, tree};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -80,8 +82,7 @@ impl Daemon {
     /// Writes another configuration and tells it to take that.
     pub fn reload(&self, settings: &Settings) {
         write_settings(self.folder.path(), settings.port.unwrap_or(self.port), settings);
-        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).expect("a process");
-        rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("a signal");
+        assert!(send(self.child.id() as i32, Signal::HUP), "a signal");
     }
 
     fn await_ready(&mut self) {
@@ -293,10 +294,11 @@ fn end_services(folder: &Path) {
         let is_program = variables
             .split(|byte| *byte == 0)
             .any(|variable| variable.starts_with(b"ONCALLD_INSTANCE_FOLDER=") && names_it(variable));
-        if ((is_shim && names_it(&arguments)) || is_program)
-            && let Some(pid) = rustix::process::Pid::from_raw(pid)
-        {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        // A program may have written over its variables, as Redis does: then it is known by its shim.
+        if (is_shim && names_it(&arguments)) || is_program {
+            for process in tree(pid) {
+                send(process.pid, Signal::KILL);
+            }
         }
     }
 }
@@ -307,9 +309,7 @@ fn clipped(text: &str, limit: usize) -> String {
 }
 
 fn terminate(child: &Child) {
-    if let Some(pid) = rustix::process::Pid::from_raw(child.id() as i32) {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
+    send(child.id() as i32, Signal::TERM);
 }
 
 fn write_settings(folder: &Path, port: u16, settings: &Settings) {
