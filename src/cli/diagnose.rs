@@ -76,11 +76,10 @@ pub(super) async fn ended(ask: &Ask, id: &IncidentId, show: bool) -> Result<Inci
             continue;
         }
         let incident: Incident = ask.client.get(&ids::incident_path(id.as_str(), "")).await?;
-        match incident.state {
-            IncidentState::Closed | IncidentState::Escalated | IncidentState::TakenOver => return Ok(incident),
-            // It stays open for its alerts alone.
-            IncidentState::Watching => return Ok(incident),
-            _ => {}
+        // What is watched stays open for its alerts alone.
+        use IncidentState::{Closed, Escalated, TakenOver, Watching};
+        if matches!(incident.state, Closed | Escalated | TakenOver | Watching) {
+            return Ok(incident);
         }
     }
 }
@@ -108,6 +107,5 @@ fn conclude(ask: &Ask, incident: &Incident, shown: bool) -> Result<ExitCode, Fai
             print("a person must look: oncalld report gives the whole story")?;
         }
     }
-    let fine = matches!(incident.verdict, Some(Verdict::Resolved | Verdict::Mitigated | Verdict::NoFault));
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if incident.verdict.is_some_and(Verdict::is_well) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

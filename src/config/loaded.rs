@@ -1,6 +1,6 @@
 //! A configuration, whole and checked, and the texts that it was made of.
 
-use super::{Agents, Credentials, EnvironmentConfig, Platform, Policies, SenderAuth};
+use super::{Agents, Autonomy, Credentials, EnvironmentConfig, Platform, Policies, SenderAuth};
 use crate::catalog::Catalog;
 use crate::domain::{Digest, is_secret_name};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// How much oncalld may do by itself in an environment; one that is not there may only be observed.
+    pub fn autonomy(&self, environment: &str) -> Autonomy {
+        self.environments.get(environment).map_or(Autonomy::Observe, |environment| environment.autonomy)
+    }
+
     /// Every secret that the configuration holds, for redaction.
     pub fn secrets(&self) -> Vec<String> {
         let of_channels = self.platform.channels.iter().filter_map(|channel| channel.secret.as_ref());

@@ -78,6 +78,11 @@ impl Verdict {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Resolved, Self::Mitigated, Self::Unresolved, Self::NoFault, Self::Inconclusive];
 
+    /// Whether nothing is wrong any more, or nothing was.
+    pub fn is_well(self) -> bool {
+        matches!(self, Self::Resolved | Self::Mitigated | Self::NoFault)
+    }
+
     /// As in the API.
     pub fn as_str(self) -> &'static str {
         match self {

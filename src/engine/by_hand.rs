@@ -110,34 +110,29 @@ impl Loop {
                 return;
             }
         };
-        if let EventBody::IncidentOpened { group_key, trigger, .. } = &opened
-            && let Some(existing) = self.ledger.open().get(group_key)
-        {
-            let existing = Incident::clone(existing);
-            return self.join_by_hand(&existing, trigger, reply);
+        let existing = match &opened {
+            EventBody::IncidentOpened { group_key, trigger, .. } => {
+                self.ledger.open().get(group_key).map(|open| (open.id.clone(), joined(open, trigger)))
+            }
+            _ => None,
+        };
+        if let Some((id, joined)) = existing {
+            match joined {
+                Ok(events) if events.is_empty() => drop(reply.send(Ok(id))),
+                Ok(events) => self.append_by_hand(id, events, reply),
+                Err(refusal) => drop(reply.send(Err(refusal.into()))),
+            }
+            return;
         }
         if self.ledger.slots.len() >= MAX_OPEN {
             let _ = reply.send(Err(EngineError::Full(format!("{MAX_OPEN} incidents are open; close some"))));
             return;
         }
-        let config = self.shared.config();
-        let entry = self.ledger.push(&id, vec![opened], now(), Origin::Command, &config);
-        entry.then(Box::new(move |result, _| {
-            let _ = reply.send(result.map(|()| id));
-        }));
+        self.append_by_hand(id, vec![opened], reply);
     }
 
-    /// Answers with the incident that is open already; a diagnosis of one that was concluded is made anew.
-    fn join_by_hand(&mut self, open: &Incident, trigger: &Trigger, reply: Reply<IncidentId>) {
-        let anew = match trigger {
-            Trigger::Diagnose { name, note } => flow::diagnose_again(open, name, note),
-            _ => None,
-        };
-        let id = open.id.clone();
-        let Some(events) = anew else {
-            let _ = reply.send(flow::in_the_way(open).map_or(Ok(id), |refusal| Err(refusal.into())));
-            return;
-        };
+    /// Makes events of an incident durable, then answers with it.
+    fn append_by_hand(&mut self, id: IncidentId, events: Vec<EventBody>, reply: Reply<IncidentId>) {
         let entry = self.ledger.push(&id, events, now(), Origin::Command, &self.shared.config());
         entry.then(Box::new(move |result, _| {
             let _ = reply.send(result.map(|()| id));
@@ -242,5 +237,19 @@ impl Loop {
             (None, Some(only), None) => Ok(only.clone()),
             _ => Err(EngineError::Invalid("there are several environments; say which".into())),
         }
+    }
+}
+
+/// What becomes of an open incident when the same is asked for by hand once more: a diagnosis of one that was concluded is
+/// made anew.
+fn joined(open: &Incident, trigger: &Trigger) -> Result<Vec<EventBody>, flow::Refusal> {
+    let anew = match trigger {
+        Trigger::Diagnose { name, note } => flow::diagnose_again(open, name, note),
+        _ => None,
+    };
+    match (anew, flow::in_the_way(open)) {
+        (Some(events), _) => Ok(events),
+        (None, Some(refusal)) => Err(refusal),
+        (None, None) => Ok(Vec::new()),
     }
 }

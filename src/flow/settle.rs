@@ -6,7 +6,7 @@ use super::{
     diagnose,
     storm::{self, Hold},
 };
-use crate::config::Autonomy;
+use crate::config::{Autonomy, Config};
 use crate::domain::{
     CallOutcome, EventBody, Incident, PhaseName, Recheck, StepId, StepRecord, StepRole, StepStatus, TimeSpan, Trigger,
     Verdict,
@@ -205,10 +205,8 @@ fn next_remedy(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
 
 /// Whether the environment's owner wants it diagnosed and nothing else, now or when the incident began.
 fn is_observed(incident: &Incident, snapshot: &Snapshot<'_>) -> bool {
-    [snapshot.current, snapshot.pinned].iter().any(|config| {
-        let environment = config.environments.get(&incident.environment);
-        environment.is_some_and(|environment| environment.autonomy == Autonomy::Observe)
-    })
+    let observes = |config: &&Config| config.autonomy(&incident.environment) == Autonomy::Observe;
+    [snapshot.current, snapshot.pinned].iter().any(observes)
 }
 
 /// The end of a diagnosis after which no remedy is so much as looked for.
@@ -272,10 +270,9 @@ fn failure(incident: &Incident) -> Option<&str> {
 
 /// Closes what is over, and escalates what is not.
 fn finish(incident: &Incident, snapshot: &Snapshot<'_>, verdict: Verdict) -> Next {
-    let done = matches!(verdict, Verdict::Resolved | Verdict::Mitigated | Verdict::NoFault);
     // Whoever asked by hand reads the answer; nobody is paged for it.
     let asked = incident.alerts.is_empty() && incident.escalated.is_none();
-    if (done || asked) && !storm::is_storm(incident) {
+    if (verdict.is_well() || asked) && !storm::is_storm(incident) {
         return match storm::hold(incident, snapshot) {
             Some(Hold::Storm) => Next::idle(),
             Some(Hold::Until(at)) => Next::Wait { effects: Vec::new(), wakes_at: Some(at) },

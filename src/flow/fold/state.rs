@@ -35,8 +35,11 @@ pub(super) fn state_of(incident: &Incident) -> IncidentState {
         return IncidentState::Remediating;
     }
     // Otherwise it closes, or people are called, with the next decision.
-    let is_well = matches!(incident.verdict, Some(Verdict::Resolved | Verdict::Mitigated | Verdict::NoFault));
-    if is_well && incident.fires() { IncidentState::Watching } else { IncidentState::Diagnosing }
+    if incident.verdict.is_some_and(Verdict::is_well) && incident.fires() {
+        IncidentState::Watching
+    } else {
+        IncidentState::Diagnosing
+    }
 }
 
 /// What is tried again, and when. Nothing is while a person has the wheel, or the environment is away.

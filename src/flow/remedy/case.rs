@@ -1,7 +1,7 @@
 //! A mutating step with everything around it, and how the gate is asked about it.
 
 use crate::catalog::Operation;
-use crate::config::{Autonomy, Config};
+use crate::config::Config;
 use crate::domain::{
     Action, Approval, ApprovalState, Digest, EventBody, Incident, StepId, StepOutcome, StepRecord, StepRole,
 };
@@ -84,11 +84,7 @@ impl<'a> Case<'a> {
 
     /// What a configuration says for the incident's environment; one that it does not have may only be observed.
     fn rulebook(self, config: &Config) -> Rulebook<'_> {
-        let environment = config.environments.get(&self.incident.environment);
-        Rulebook {
-            policies: &config.policies,
-            autonomy: environment.map_or(Autonomy::Observe, |environment| environment.autonomy),
-        }
+        Rulebook { policies: &config.policies, autonomy: config.autonomy(&self.incident.environment) }
     }
 }
 

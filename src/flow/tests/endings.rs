@@ -95,14 +95,20 @@ fn what_nobody_can_tell_the_end_of_closes_by_a_person_only() {
     assert_eq!(world.incident.state, IncidentState::Closed);
 }
 
-/// A remedy that did not help and could not be taken back.
-fn not_taken_back() -> World {
+/// A remedy that did not help, and cannot be taken back when people say so: they are asked.
+fn not_to_be_taken_back() -> World {
     let mut world = starved();
     world.on_act = |facts, _| facts.get_mut("get_status").unwrap()["memory_limit"] = json!(33_554_432);
     world.endings.insert(1, CallOutcome::NotDone { error: "refused".into(), transient: false });
     world.settle();
     world.decide(Decision::Approve);
     world.settle();
+    world
+}
+
+/// One that was not.
+fn not_taken_back() -> World {
+    let mut world = not_to_be_taken_back();
     assert_eq!(world.sent.len(), 1, "it did not help; people are asked whether to take it back");
     world.decide(Decision::Approve);
     world.settle();
@@ -146,12 +152,7 @@ fn what_was_half_done_or_not_taken_back_closes_by_a_person_only() {
 
 #[test]
 fn an_alert_that_ends_while_it_is_taken_back_in_vain_does_not_end_the_incident() {
-    let mut world = starved();
-    world.on_act = |facts, _| facts.get_mut("get_status").unwrap()["memory_limit"] = json!(33_554_432);
-    world.endings.insert(1, CallOutcome::NotDone { error: "refused".into(), transient: false });
-    world.settle();
-    world.decide(Decision::Approve);
-    world.settle();
+    let mut world = not_to_be_taken_back();
     world.facts.get_mut("get_status").unwrap()["ready"] = json!(true);
     world.report(AlertStatus::Resolved);
     world.decide(Decision::Approve);

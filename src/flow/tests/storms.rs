@@ -1,6 +1,6 @@
 //! Storms: when they begin, what they keep open, and what ends them.
 
-use super::{trouble::count, world::World};
+use super::{target::all_well, trouble::count, world::World};
 use crate::config::{Config, Sources};
 use crate::domain::{AlertStatus, EventBody, IncidentState, TimeSpan, Verdict};
 use crate::flow::{Next, diagnose_again, storm, storm_key};
@@ -73,11 +73,7 @@ fn a_process_that_has_seen_nothing_yet_ends_no_storm() {
 
 /// An incident of a target that is well, though so much of its environment alerts.
 fn well_while(alerting: Alerting) -> World {
-    let mut world = World::new(BTreeMap::from([
-        ("get_status", json!({"state": "running", "running": true, "ready": true})),
-        ("check_health", json!({"healthy": true, "source": "process"})),
-        ("get_dependencies", json!({"all_ready": true})),
-    ]));
+    let mut world = World::new(all_well());
     world.alerting = alerting;
     world.settle();
     assert_eq!(world.incident.verdict, Some(Verdict::NoFault));

@@ -26,6 +26,15 @@ pub fn well(shape: &Shape) -> Value {
     }
 }
 
+/// What is seen of a service with which nothing is wrong.
+pub fn all_well() -> BTreeMap<&'static str, Value> {
+    BTreeMap::from([
+        ("get_status", json!({"state": "running", "running": true, "ready": true})),
+        ("check_health", json!({"healthy": true, "source": "process"})),
+        ("get_dependencies", json!({"all_ready": true})),
+    ])
+}
+
 /// A service that someone killed, and that starting brings back.
 pub fn killed() -> World {
     let dead = json!({"state": "exited", "exit_code": 137, "exit_reason": "killed", "health": "none"});

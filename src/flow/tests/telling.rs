@@ -1,6 +1,6 @@
 //! What people are told to do where oncalld may not.
 
-use super::world::World;
+use super::{target::all_well, world::World};
 use crate::config::{Autonomy, Notice};
 use crate::domain::{ActCall, ApprovalState, Decision, IncidentState, ManualRemedy, Verdict};
 use crate::flow::{diagnose_again, message};
@@ -157,11 +157,7 @@ fn who_was_called_hears_the_end_of_what_was_diagnosed_anew_and_of_a_new_reason_a
     world.settle();
     assert_eq!((told(&world), world.incident.escalations), (vec!["escalation:2".to_owned()], 2));
 
-    world.facts = BTreeMap::from([
-        ("get_status", json!({"state": "running", "running": true, "ready": true})),
-        ("check_health", json!({"healthy": true, "source": "process"})),
-        ("get_dependencies", json!({"all_ready": true})),
-    ]);
+    world.facts = all_well();
     world.append(diagnose_again(&world.incident, "carol", "").expect("a new diagnosis"));
     world.settle();
     assert_eq!(
