@@ -73,6 +73,9 @@ pub enum AppError {
         /// Why.
         problem: String,
     },
+    /// A model cannot be asked.
+    #[error("{0}")]
+    Model(String),
     /// A channel cannot be set up.
     #[error("channel: {0}")]
     Channel(String),

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod app;
+pub mod brief;
 pub mod catalog;
 pub mod cli;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod http;
 pub mod intake;
 pub mod journal;
 pub mod judge;
+pub mod llm;
 pub mod notify;
 pub mod plan;
 pub mod report;

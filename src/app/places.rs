@@ -13,6 +13,7 @@ use crate::execute::{
     prometheus::Prometheus,
     restore::RestoreStore,
 };
+use crate::llm;
 use crate::notify::{self, Notifier, NotifyExecutor};
 use futures_util::future::join_all;
 use std::{
@@ -96,7 +97,8 @@ impl Sites {
             places.insert(name.clone(), place(name, &site, &notifiers).map_err(failed)?);
             sites.insert(name.clone(), site);
         }
-        Ok(Prepared { equipment: Equipment { places, notifiers, redactor }, fresh, sites, secrets })
+        let models = Arc::new(llm::chains(&config.agents).map_err(AppError::Model)?);
+        Ok(Prepared { equipment: Equipment { places, notifiers, models, redactor }, fresh, sites, secrets })
     }
 
     /// Remembers what is in force now. Environments that are gone stay known.

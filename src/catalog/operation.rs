@@ -163,6 +163,11 @@ impl Parameter {
         if optional { self.shape.inner().clone().nullable() } else { self.shape.clone() }
     }
 
+    /// Whether it has a handful of values, each of which stands in the catalogue.
+    pub fn is_enumerated(&self) -> bool {
+        !self.options.is_empty() || *self.shape.inner() == Shape::Boolean
+    }
+
     fn check(&self, given: Option<Value>) -> Result<Value, String> {
         match given {
             None | Some(Value::Null) => match &self.default {

@@ -147,6 +147,18 @@ impl Feed {
             EventBody::FreezeEnded { window } => {
                 line("freeze", Tone::Good, format!("over: window '{}'", one_line(window)))
             }
+            EventBody::ExchangeBegun { agent, faults, .. } if faults.is_empty() => {
+                line("asks", Tone::Faint, format!("the {agent}'s model"))
+            }
+            EventBody::ExchangeBegun { agent, faults, .. } => {
+                line("asks", Tone::Faint, format!("the {agent}'s model again, with {} of its faults", faults.len()))
+            }
+            EventBody::ExchangeEnded { end, .. } => {
+                let seconds = end.milliseconds as f64 / 1_000.0;
+                let answered = format!("{} in {seconds:.1} s, {} tokens", one_line(&end.model), end.usage.total());
+                line("answer", Tone::Faint, answered)
+            }
+            EventBody::ExchangeSettled { unused: Some(why), .. } => line("answer", Tone::Warning, one_line(why)),
             EventBody::PlanMade { plan, reason } => line("plan", Tone::Faint, plan_text(plan, reason)),
             EventBody::RemedyManual { instructions, reason, .. } => {
                 line("manual", Tone::Warning, format!("{} ({})", one_line(instructions), one_line(reason)))

@@ -15,6 +15,9 @@ const FILES: &[(&str, &str)] = files![
     "config/operations.yml",
     "config/platform.yml",
     "config/policies.yml",
+    "config/prompts/analyst.md",
+    "config/prompts/planner.md",
+    "config/prompts/reporter.md",
     "runbooks/configuration.yml",
     "runbooks/dependencies.yml",
     "runbooks/disk.yml",
@@ -48,9 +51,10 @@ mod tests {
     #[test]
     fn every_shipped_file_is_compiled_in() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut shipped: Vec<String> = ["config", "runbooks", "translations"]
+        let mut shipped: Vec<String> = ["config", "config/prompts", "runbooks", "translations"]
             .into_iter()
             .flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap().map(move |entry| (folder, entry.unwrap())))
+            .filter(|(_, entry)| entry.path().is_file())
             .map(|(folder, entry)| format!("{folder}/{}", entry.file_name().to_string_lossy()))
             .collect();
         shipped.sort();

@@ -73,6 +73,12 @@ impl Config {
             });
             tokens.chain(variables)
         });
-        of_channels.chain(of_senders).chain(of_environments).map(|secret| secret.expose().to_owned()).collect()
+        let of_models = self.agents.models.values().filter_map(|model| model.key.as_ref());
+        of_channels
+            .chain(of_senders)
+            .chain(of_models)
+            .chain(of_environments)
+            .map(|secret| secret.expose().to_owned())
+            .collect()
     }
 }

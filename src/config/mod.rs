@@ -18,7 +18,7 @@ pub mod read;
 mod scope;
 mod secret;
 
-pub use agents::{Agent, Agents, Provider};
+pub use agents::{Agent, Agents, ModelConfig, PROMPTS, Prices, Provider, ThinkingBudgets, prompt_scope};
 pub use body::BodyTemplate;
 pub use environments::{
     Autonomy, DataStore, DockerConfig, Endpoint, EnvironmentConfig, KindSetting, RestartPolicy, ServiceConfig,

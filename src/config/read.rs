@@ -85,6 +85,9 @@ pub fn sources(folder: Option<&Path>, variables: &BTreeMap<String, String>) -> R
         }
         sources.0.insert(path, text);
     }
+    if let Some(folder) = folder {
+        prompts(&folder.join("prompts"), &mut sources)?;
+    }
     for key in ["translations", "runbooks"] {
         let Some(named) = Config::setting(&sources, variables, key) else { continue };
         let place = folder.unwrap_or(Path::new("")).join(&named);
@@ -103,6 +106,20 @@ pub fn sources(folder: Option<&Path>, variables: &BTreeMap<String, String>) -> R
         }
     }
     Ok(sources)
+}
+
+/// The user's prompts, each in the place of the compiled-in one.
+fn prompts(folder: &Path, sources: &mut Sources) -> Result<(), LoadError> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for path in entries(folder)?.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "md")) {
+        let text = std::fs::read_to_string(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        sources.0.remove(&format!("{FOLDER}config/prompts/{name}"));
+        sources.0.insert(shown(&path), text);
+    }
+    Ok(())
 }
 
 /// What folders may be in one that is read.
@@ -175,6 +192,7 @@ mod tests {
             ("config/.hidden.yml", "["),
             ("config/notes.txt", "["),
             ("config/agents.yaml", "{}\n"),
+            ("config/prompts/planner.md", "Plan.\n"),
             ("translations/docker.YML", "operations: {}\n"),
             ("ours/cache.yml", "id: cache\n"),
             ("ours/queue.yaml", "id: queue\n"),
@@ -194,6 +212,7 @@ mod tests {
                 "/config/agents.yaml",
                 "/config/environments.yml",
                 "/config/platform.yml",
+                "/config/prompts/planner.md",
                 "/ours/cache.yml",
                 "/ours/queue.yaml",
                 "/translations/docker.YML",
@@ -201,6 +220,8 @@ mod tests {
                 "built-in/config/operations.yml",
                 "built-in/config/platform.yml",
                 "built-in/config/policies.yml",
+                "built-in/config/prompts/analyst.md",
+                "built-in/config/prompts/reporter.md",
                 "built-in/translations/process.yml",
             ]
         );

@@ -218,11 +218,19 @@ freeze:
 unprotect: [{environment: x, service: y}]
 storm: {percent: 130}
 ";
+    let agents = "
+models:
+  one: {provider: oracle, model: x}
+  two: {provider: compatible, model: x, temperature: 3}
+  three: {provider: azure, model: x, base_url: 'https://x', prices: {input: -1}}
+planner: {models: [onee]}
+";
     insta::assert_snapshot!(problems([
         ("config/platform.yml", platform),
         ("config/environments.yml", environments),
         ("config/policies.yml", policies),
-        ("config/agents.yml", "planner: {provider: oracle}"),
+        ("config/agents.yml", agents),
+        ("config/prompts/planner.md", "Look at ${{ target }},\nand do what ${{ alert.name }} says."),
     ]));
 }
 

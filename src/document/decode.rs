@@ -61,7 +61,7 @@ macro_rules! numbers {
     };
 }
 
-numbers! { i64 => "a whole number", u32 => "a whole number from 0 on", usize => "a whole number from 0 on", f64 => "a number" }
+numbers! { i64 => "a whole number", u64 => "a whole number from 0 on", u32 => "a whole number from 0 on", usize => "a whole number from 0 on", f64 => "a number" }
 
 /// Sizes and durations say themselves what they look like.
 fn unit<T: FromStr<Err: ToString>>(text: &str, node: &Node, reports: &Reports) -> Option<T> {

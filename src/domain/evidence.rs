@@ -33,9 +33,9 @@ pub struct Evidence {
 /// A claim that cites evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
-    /// Id in its runbook.
+    /// Id in its runbook, or of a model's answer.
     pub id: String,
-    /// The runbook.
+    /// The runbook; empty where a model claims it.
     pub runbook: String,
     /// The claim, in one sentence.
     pub summary: String,
@@ -43,6 +43,21 @@ pub struct Finding {
     pub cause: Option<Cause>,
     /// Steps whose evidence it rests on; never empty.
     pub cites: Vec<StepId>,
+}
+
+impl Finding {
+    /// Whether a model claims it, rather than a rule that somebody wrote and the evidence satisfies.
+    pub fn is_claimed(&self) -> bool {
+        self.runbook.is_empty()
+    }
+
+    /// The cause to go by: the one with the highest confidence, the first of equals. What a model claims counts only
+    /// where no rule shows a cause, however sure the model is.
+    pub fn surest(findings: &[Self]) -> Option<(&Self, &Cause)> {
+        let causes = findings.iter().filter_map(|finding| Some((finding, finding.cause.as_ref()?)));
+        let rank = |finding: &Self, cause: &Cause| (!finding.is_claimed(), cause.confidence);
+        causes.reduce(|best, next| if rank(next.0, next.1) > rank(best.0, best.1) { next } else { best })
+    }
 }
 
 /// Why something is wrong.

@@ -1,9 +1,9 @@
 //! An incident: the fold of its events, and what the API shows.
 
 use super::{
-    Alert, AlertStatus, Approval, ApprovalId, Binding, CallOutcome, Cause, Digest, Evidence, Finding, GateDecision,
-    IncidentId, IncidentState, Left, PhaseName, Plan, Risk, Step, StepId, Timestamp, Trigger, UndoReason, Values,
-    Verdict,
+    Alert, AlertStatus, Approval, ApprovalId, Binding, CallOutcome, Cause, Digest, Evidence, Exchange, Finding,
+    GateDecision, IncidentId, IncidentState, Left, PhaseName, Plan, Risk, Step, StepId, Timestamp, Trigger, UndoReason,
+    Values, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -57,6 +57,9 @@ pub struct Incident {
     pub cause: Option<Cause>,
     /// Remedies that only people can apply.
     pub manual: Vec<ManualRemedy>,
+    /// What was asked of models.
+    #[serde(default)]
+    pub exchanges: Vec<Exchange>,
     /// Requests for decisions.
     pub approvals: Vec<Approval>,
     /// The dependency's incident that this one waits for.

@@ -12,16 +12,20 @@ mod approval;
 mod call;
 mod event;
 mod evidence;
+mod exchange;
 mod exit;
 mod id;
 mod incident;
 mod inventory;
+mod log_level;
 mod message;
 mod plan;
+mod proposal;
 mod redact;
 mod seen;
 mod shape;
 mod state;
+mod tokens;
 mod units;
 
 pub use alert::{Alert, AlertStatus, Delivery, Labels, LeftOut, SenderKind};
@@ -31,6 +35,7 @@ pub use call::{
 };
 pub use event::{CallOutcome, Event, EventBody, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 pub use evidence::{Cause, Evidence, Finding, Verdict};
+pub use exchange::{AgentRole, Cost, Exchange, ExchangeEnd, ExchangeOutcome, Usage};
 pub use exit::ExitReason;
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
 pub use incident::{
@@ -38,12 +43,15 @@ pub use incident::{
     UndoWanted, Unsent, Untold, VerifyRecord,
 };
 pub use inventory::{EnvironmentKind, Instance, Inventories, Inventory, Service, nearest};
+pub use log_level::LogLevel;
 pub use message::Message;
 pub use plan::{Phase, PhaseName, Plan, PlanSource, Remedy, Risk, Step, StepRole};
-pub use redact::{Redactor, clean_text, is_secret_name};
+pub use proposal::{Claim, ClaimedCause, Claims, Expectation, Meaning, Proposal, ProposedRemedy, ProposedStep, Window};
+pub use redact::{Redactor, SecretNumbers, clean_text, is_secret_name};
 pub use seen::seen;
 pub use shape::{Shape, ShapeError};
 pub use state::IncidentState;
+pub use tokens::estimate as estimate_tokens;
 pub use units::{ByteSize, TimeSpan, UnitError};
 
 /// A point in time, UTC.

@@ -1,6 +1,6 @@
 //! Plans: immutable, ordered, made of data only.
 
-use super::{StepId, TimeSpan, Values};
+use super::{Expectation, StepId, TimeSpan, Values};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use utoipa::ToSchema;
@@ -78,6 +78,11 @@ pub enum PlanSource {
         /// Their ids, best match first.
         runbooks: Vec<String>,
     },
+    /// A model, whose proposal was valid.
+    Model {
+        /// Its name, as its vendor has it.
+        model: String,
+    },
     /// A person asked for exactly one operation.
     Person {
         /// Who.
@@ -126,6 +131,9 @@ pub struct Step {
     /// Longest time one attempt may take.
     #[schema(value_type = String)]
     pub timeout: TimeSpan,
+    /// What a model expects of it, if a model proposed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expects: Option<Expectation>,
 }
 
 /// What a step is for.

@@ -1,5 +1,9 @@
 //! Keeping secrets and trickery out of what is stored, shown or sent.
 
+mod numbers;
+
+pub use numbers::SecretNumbers;
+
 use super::{Digest, Values};
 use regex::{Captures, Regex};
 use serde_json::Value;
@@ -72,7 +76,7 @@ impl Redactor {
     fn replacement(&self, found: &Captures<'_>) -> String {
         let secret = &found["secret"];
         let whole = &found[0];
-        if secret.starts_with("[redacted:") {
+        if ["[redacted:", "[secret-"].iter().any(|placeholder| secret.starts_with(placeholder)) {
             return whole.to_owned();
         }
         let tail = &whole[found["keep"].len() + secret.len()..];
@@ -195,6 +199,8 @@ fn is_deceptive(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' // word joiner, isolates, deprecated format characters
             | '\u{061c}' | '\u{feff}' | '\u{00ad}' | '\u{180e}'
             | '\u{fff9}'..='\u{fffb}'
+            | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' // fillers
+            | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' // variation selectors, which can spell it too
             | '\u{e0000}'..='\u{e007f}') // tags, which can spell invisible text
 }
 
@@ -267,6 +273,7 @@ mod tests {
     #[test]
     fn deceptive_characters_are_dropped() {
         assert_eq!(clean_text("a\u{202e}b\u{200b}c\u{1b}[31md\te\n", 100), "abc[31md\te\n");
+        assert_eq!(clean_text("a\u{e0041}b\u{fe0f}c\u{e0121}d\u{3164}e\u{034f}", 100), "abcde");
         assert_eq!(clean_text("abcdef", 3), "abc…");
     }
 }

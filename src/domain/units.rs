@@ -32,6 +32,11 @@ impl TimeSpan {
         self.0
     }
 
+    /// Whole milliseconds, rounded down.
+    pub const fn as_millis(self) -> u64 {
+        self.0.as_millis() as u64
+    }
+
     /// Whole seconds, rounded down.
     pub const fn as_secs(self) -> u64 {
         self.0.as_secs()

@@ -4,6 +4,7 @@ use super::answer::EngineError;
 use super::closed::Closed;
 use super::shared::Shared;
 use super::slot::Slot;
+use super::spending::Spending;
 use crate::config::Config;
 use crate::domain::{Alert, Digest, Event, EventBody, Incident, IncidentId, StepId, TimeSpan, Timestamp, Trigger};
 use crate::flow::{self, Effect};
@@ -43,6 +44,7 @@ pub(super) struct Ledger {
     pub slots: BTreeMap<IncidentId, Slot>,
     pub history: History,
     pub closed: Closed,
+    pub spending: Spending,
     pub(super) pending: Vec<Entry>,
     pub(super) writing: Vec<Entry>,
     /// What is kept of a write that failed, until memory has caught up with the journal.
@@ -57,6 +59,7 @@ impl Ledger {
             slots,
             history,
             closed: Closed::default(),
+            spending: Spending::default(),
             pending: Vec::new(),
             writing: Vec::new(),
             held: Vec::new(),
@@ -202,6 +205,9 @@ impl Ledger {
 
     pub(super) fn fold(&mut self, event: &Event, shared: &Shared) {
         self.release(event);
+        if let EventBody::ExchangeEnded { end, .. } = &event.body {
+            self.spending.note(event.at, end);
+        }
         let Some(slot) = event.incident.as_ref().and_then(|id| self.slots.get_mut(id)) else {
             shared.metrics.observe(event, None);
             return;

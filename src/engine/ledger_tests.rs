@@ -47,6 +47,7 @@ pub(in crate::engine) fn begun(incident: &IncidentId, service: &str) -> Vec<Even
         reason: String::new(),
         role: StepRole::Remedy(remedy),
         timeout: TimeSpan::from_secs(1),
+        expects: None,
     };
     let binding = Binding {
         environment: "shop".into(),

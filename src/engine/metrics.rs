@@ -1,6 +1,7 @@
 //! Figures about the daemon's own work, in OpenMetrics. Most are counted from durable events, so that they agree with
 //! the journal.
 
+use super::thinking_metrics::ThinkingMetrics;
 use crate::domain::{AlertStatus, ApprovalState, Event, EventBody, Incident, StepId, StepOutcome, Verdict};
 use crate::journal::JournalGauges;
 use prometheus_client::{
@@ -90,6 +91,7 @@ pub(super) struct Metrics {
     reloads: Family<OutcomeLabels, Counter>,
     reload_successful: Gauge,
     failures: Counter,
+    thinking: ThinkingMetrics,
     journal: Arc<JournalGauges>,
 }
 
@@ -115,6 +117,7 @@ impl Metrics {
             queue: Gauge::default(),
             fsyncs: Counter::default(),
             failures: Counter::default(),
+            thinking: ThinkingMetrics::default(),
             reloads: Family::default(),
             reload_successful: Gauge::default(),
             journal,
@@ -127,6 +130,7 @@ impl Metrics {
     }
 
     fn register(&self, registry: &mut Registry) {
+        self.thinking.register(registry);
         registry.register("alerts", "Alerts made durable, by sender and status", self.alerts.clone());
         registry.register("alerts_rejected", "Alerts that could not be understood, by sender", self.rejected.clone());
         registry.register("alerts_ignored", "Our own alerts that came back, by sender", self.ignored.clone());
@@ -256,6 +260,11 @@ impl Metrics {
                     self.diagnosis.get_or_create(&CauseLabels { cause: "none" }).observe(since(incident.opened_at));
                 }
             }
+            EventBody::ExchangeEnded { index, end } => {
+                let asked = incident.and_then(|known| known.exchanges.iter().find(|asked| asked.index == *index));
+                self.thinking.ended(asked.map(|asked| asked.agent), end);
+            }
+            EventBody::ExchangeSettled { unused: Some(_), .. } => self.thinking.unused(),
             EventBody::LeftOutFetched { error, .. } => {
                 let outcome = if error.is_none() { "fetched" } else { "failed" };
                 self.left_out.get_or_create(&OutcomeLabels { outcome }).inc();

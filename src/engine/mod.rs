@@ -32,8 +32,10 @@ mod run;
 mod runner;
 mod shared;
 mod slot;
+mod spending;
 #[cfg(test)]
 mod tests;
+mod thinking_metrics;
 mod truncated;
 mod world;
 
@@ -92,7 +94,7 @@ pub async fn build(
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let (results, outcomes) = mpsc::channel(RESULTS);
     let shared = Arc::new(shared::Shared::new(parts.config.clone(), metrics::Metrics::new(parts.gauges)));
-    let runner = Arc::new(runner::Runner::new(parts.equipment, shared.clone()));
+    let runner = Arc::new(runner::Runner::new(parts.equipment, shared.clone(), parts.journal.clone()));
     inventory::first(&runner).await;
     let recovered = recover::recover(parts.journal.as_ref(), &shared, &parts.load).await?;
     let engine = Engine { commands, shared: shared.clone(), journal: parts.journal.clone(), runner: runner.clone() };

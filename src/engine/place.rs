@@ -1,8 +1,9 @@
 //! Environments as the engine sees them: where they are, and which executor serves which calls there. A reload exchanges
 //! them all at once; what is under way ends with those that it began with.
 
-use crate::domain::{EnvironmentKind, Redactor};
+use crate::domain::{AgentRole, EnvironmentKind, Redactor};
 use crate::execute::{Environment, ExecuteError, Executor, alertmanager::Alertmanager};
+use crate::llm::Chain;
 use crate::notify::Notifier;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,6 +14,8 @@ pub struct Equipment {
     pub places: Places,
     /// Channels to people.
     pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// Models, by who asks them.
+    pub models: Arc<BTreeMap<AgentRole, Chain>>,
     /// Knows the configuration's secrets.
     pub redactor: Redactor,
 }

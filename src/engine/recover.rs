@@ -5,6 +5,7 @@ use super::answer::KillSwitch;
 use super::ledger::{Ledger, mutation};
 use super::shared::Shared;
 use super::slot::Slot;
+use super::spending::DAY;
 use super::truncated;
 use crate::config::{Config, Sources};
 use crate::domain::{CallRecord, Digest, Event, EventBody, Incident, IncidentId, LeftOut, Timestamp};
@@ -64,10 +65,11 @@ pub(super) async fn recover(journal: &dyn Journal, shared: &Shared, load: &Load)
 }
 
 /// Closed incidents that still matter, those that something happened to last first: the last few hundred, and all that
-/// may have changed something within the time that budgets and the flap breaker look back on.
+/// may have changed something, or cost something, within the time that budgets and the flap breaker look back on.
 async fn lately_closed(journal: &dyn Journal, current: &Config) -> Result<Vec<IncidentId>, JournalError> {
     let policies = &current.policies;
-    let since = super::now() - policies.budgets.window.max(policies.flap.window).as_chrono();
+    let window = policies.budgets.window.max(policies.flap.window).as_chrono();
+    let since = super::now() - if current.agents.models.is_empty() { window } else { window.max(DAY) };
     let late = |row: &IncidentRow| {
         let closed_at = row.summary.get("closed_at").and_then(|at| at.as_str()?.parse::<Timestamp>().ok());
         closed_at.is_none_or(|closed_at| closed_at >= since)
@@ -110,6 +112,9 @@ fn remember(ledger: &mut Ledger, incident: &Incident) {
         if let Some(first) = first.filter(|call| !unsent(call)) {
             ledger.history.mutations.extend(mutation(incident, &record.step.id, first.intended_at));
         }
+    }
+    for (exchange, end) in incident.exchanges.iter().filter_map(|exchange| Some((exchange, exchange.end.as_ref()?))) {
+        ledger.spending.note(exchange.began_at, end);
     }
 }
 

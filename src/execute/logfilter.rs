@@ -4,11 +4,7 @@
 //! bytes ─► LineSplitter ─► RawLine ─► LogCollector (records, filters, newest N) ─► merged() ─► result of *.logs
 //! ```
 
-mod level;
-
-pub use level::Level;
-
-use crate::domain::{Timestamp, Values, clean_text};
+use crate::domain::{LogLevel, Timestamp, Values, clean_text};
 use regex::{Regex, RegexBuilder};
 use serde_json::json;
 use std::{collections::VecDeque, sync::LazyLock, time::Duration};
@@ -64,7 +60,7 @@ pub struct LogQuery {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     tail: usize,
-    level: Option<Level>,
+    level: Option<LogLevel>,
     pattern: Option<Regex>,
 }
 
@@ -83,7 +79,7 @@ impl LogQuery {
     ) -> Result<Self, String> {
         let level =
             match level.filter(|level| !level.is_empty()) {
-                Some(word) => Some(Level::named(word).ok_or_else(|| {
+                Some(word) => Some(LogLevel::named(word).ok_or_else(|| {
                     format!("'{word}' is not a log level; use trace, debug, info, warn, error or fatal")
                 })?),
                 None => None,
@@ -126,7 +122,7 @@ impl LogQuery {
             .at
             .is_none_or(|at| self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at <= until));
         in_time
-            && self.level.is_none_or(|level| Level::of(&record.text, record.stream) >= level)
+            && self.level.is_none_or(|level| LogLevel::of(&record.text, record.stream == Stream::Stderr) >= level)
             && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&record.text))
     }
 }

@@ -1,11 +1,11 @@
 //! The reading phases: run what is planned, judge what it shows, plan what that makes worth knowing.
 
-use super::{Effect, MAX_ATTEMPTS, Next, Snapshot, backoff, decide::earliest, only_reads};
+use super::{Effect, MAX_ATTEMPTS, Next, Snapshot, backoff, decide::earliest, only_reads, think};
 use crate::domain::{
-    EventBody, Evidence, Incident, PhaseName, Plan, PlanSource, Service, Step, StepRecord, StepRole, StepStatus,
-    Trigger,
+    EventBody, Evidence, Incident, Phase, PhaseName, Plan, PlanSource, Service, Step, StepOutcome, StepRecord,
+    StepRole, StepStatus, Trigger,
 };
-use crate::{judge, plan};
+use crate::{catalog::Case, expr::Truth, judge, plan};
 use std::collections::BTreeSet;
 
 /// The next move of the diagnosis; none when it is over.
@@ -14,16 +14,49 @@ pub(super) fn next(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next>
         let first = first_plan(incident, snapshot);
         return Some(Next::Append(vec![EventBody::PlanMade { plan: first, reason: "first plan".into() }]));
     };
-    let phase = current
-        .phases
-        .iter()
-        .find(|phase| phase.name != PhaseName::Resolution && !incident.finished_phases.contains(&phase.name))?;
-    let records: Vec<&StepRecord> =
-        phase.steps.iter().filter_map(|step| super::decide::record(incident, &step.id)).collect();
+    let unfinished =
+        |phase: &&Phase| phase.name != PhaseName::Resolution && !incident.finished_phases.contains(&phase.name);
+    let phase = current.phases.iter().find(unfinished);
+    let steps = phase.iter().flat_map(|phase| &phase.steps);
+    let records: Vec<&StepRecord> = steps.filter_map(|step| super::decide::record(incident, &step.id)).collect();
+    let between = records.iter().all(|record| record.status == StepStatus::Pending) && is_open(incident, current);
+    if let Some(next) = between.then(|| think::between_phases(incident, snapshot)).flatten() {
+        return Some(next);
+    }
+    let phase = phase?;
     if records.iter().all(|record| record.status.is_final()) {
         return Some(Next::Append(finish(incident, snapshot, current, phase.name)));
     }
+    let skipped = not_worthwhile(incident, snapshot, &records);
+    if !skipped.is_empty() {
+        return Some(Next::Append(skipped));
+    }
     Some(run(&records, snapshot))
+}
+
+/// Steps of this phase that a model wanted only in a case which this is not.
+fn not_worthwhile(incident: &Incident, snapshot: &Snapshot<'_>, records: &[&StepRecord]) -> Vec<EventBody> {
+    let evidence = evidence(incident);
+    let (catalog, alerts, service) = (&snapshot.pinned.catalog, &incident.alerts, service(incident, snapshot));
+    let case = Case { catalog, alerts, service, evidence: &evidence };
+    let pending = records.iter().filter(|record| record.status == StepStatus::Pending);
+    let skipped = pending.filter_map(|record| {
+        let condition = record.step.expects.as_ref()?.when.as_deref()?;
+        let why = match judge::worthwhile(condition, &case) {
+            Truth::True => return None,
+            Truth::False => "does not hold".to_owned(),
+            Truth::Unknown(problem) => format!("cannot be told: {problem}"),
+        };
+        let outcome = StepOutcome::Skipped { reason: format!("it is for when {condition}, which {why}") };
+        let step = record.step.id.clone();
+        Some(EventBody::StepFinished { step, attempt: record.attempt, outcome, milliseconds: 0 })
+    });
+    skipped.collect()
+}
+
+/// Whether the diagnosis may still look for more: nothing is concluded, and no remedy planned.
+fn is_open(incident: &Incident, current: &Plan) -> bool {
+    incident.verdict.is_none() && current.phases.iter().all(|phase| phase.name != PhaseName::Resolution)
 }
 
 /// Starts what may start, up to the limit over all incidents, and waits for what runs.
@@ -129,6 +162,7 @@ fn by_hand(
         reason: format!("{name} asked for it"),
         role,
         timeout: declared.map_or(crate::domain::TimeSpan::from_secs(30), |declared| declared.timeout),
+        expects: None,
     };
     Plan {
         revision,

@@ -22,12 +22,14 @@ mod freeze;
 mod messages;
 mod people;
 mod preview;
+mod question;
 mod remedy;
 mod settle;
 mod snapshot;
 mod storm;
 #[cfg(test)]
 mod tests;
+mod think;
 mod waiting;
 
 pub use backoff::{MAX_ATTEMPTS, backoff};
@@ -37,7 +39,9 @@ pub use fold::{apply, fold, opened};
 pub use messages::message;
 pub use people::{Refusal, Word, decision, diagnose_again, in_the_way, too_late, word};
 pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
+pub use question::{Asked, Asking, answered, question};
 pub use remedy::{Inspected, compared, impossible, inspected};
-pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};
+pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot, Spent};
 pub use storm::{storm, storm_key};
+pub use think::{agent, patience, spent};
 pub use waiting::{Waiting, is_worked_on};

@@ -100,7 +100,7 @@ fn incident(
     let plan = plan::first(&input, 1);
     let runbooks = match &plan.source {
         PlanSource::Runbook { runbooks } => runbooks.clone(),
-        PlanSource::Person { .. } => Vec::new(),
+        PlanSource::Person { .. } | PlanSource::Model { .. } => Vec::new(),
     };
     let steps = plan.steps().map(|(phase, step)| {
         let (commands, open) = calls(step, environment, config, inventory, kind);

@@ -5,6 +5,7 @@ use super::{
     decide::{all_resolved, is_acting, is_given_up, void_live},
     diagnose,
     storm::{self, Hold},
+    think,
 };
 use crate::config::{Autonomy, Config};
 use crate::domain::{
@@ -190,6 +191,7 @@ fn next_remedy(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
         &incident.findings,
         &diagnose::evidence(incident),
         &tried,
+        think::choice(incident),
         diagnose::revision(incident),
     );
     Next::Append(match chosen {
@@ -270,6 +272,9 @@ fn failure(incident: &Incident) -> Option<&str> {
 
 /// Closes what is over, and escalates what is not.
 fn finish(incident: &Incident, snapshot: &Snapshot<'_>, verdict: Verdict) -> Next {
+    if let Some(next) = think::report(incident, snapshot) {
+        return next;
+    }
     // Whoever asked by hand reads the answer; nobody is paged for it.
     let asked = incident.alerts.is_empty() && incident.escalated.is_none();
     if (verdict.is_well() || asked) && !storm::is_storm(incident) {

@@ -1,7 +1,7 @@
 //! What a decision may look at besides the incident, and what it may ask for.
 
 use crate::config::Config;
-use crate::domain::{EnvironmentKind, EventBody, IncidentId, Inventory, StepId, Timestamp};
+use crate::domain::{Cost, EnvironmentKind, EventBody, IncidentId, Inventory, StepId, Timestamp};
 use crate::gate::{Alerting, History};
 
 /// The world at the moment of a decision.
@@ -22,6 +22,8 @@ pub struct Snapshot<'a> {
     pub kill_switch: bool,
     /// Mutations of the last while, over all incidents.
     pub history: &'a History,
+    /// What models cost in the last day, over all incidents.
+    pub thought: Spent,
     /// How much of the environment alerts: see [`crate::config::Storm`].
     pub alerting: Alerting,
     /// Reading steps of other incidents that run now; all incidents together have a limit.
@@ -32,6 +34,15 @@ pub struct Snapshot<'a> {
     pub awaited_is_open: bool,
     /// Mutating steps of other incidents that are under way in the environment.
     pub busy: &'a [Busy],
+}
+
+/// What models cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Tokens, asked and answered.
+    pub tokens: u64,
+    /// Money.
+    pub money: Cost,
 }
 
 /// A mutating step that is under way.
@@ -69,6 +80,11 @@ pub enum Next {
 /// Something to be done outside. Equal effects are the same one: it is started once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
+    /// Ask models. Ends in `exchange_ended`.
+    Ask {
+        /// Which exchange.
+        index: u32,
+    },
     /// Run a reading step. Ends in `step_finished`.
     RunStep {
         /// The step.

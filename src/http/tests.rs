@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::*;
-use crate::domain::{ByteSize, Digest, Redactor, TimeSpan};
+use crate::domain::{ByteSize, Digest, TimeSpan};
 use crate::engine::{self, Equipment, Parts};
 use crate::journal::sqlite::SqliteJournal;
 use axum::{
@@ -26,7 +26,6 @@ impl Drop for Rig {
 
 fn config(tokens: Vec<TokenConfig>, folder: &std::path::Path) -> Config {
     let span = TimeSpan::from_secs;
-    let agent = Agent { provider: Provider::Runbook };
     let platform = Platform {
         listen: ([127, 0, 0, 1], 0).into(),
         data_dir: folder.to_owned(),
@@ -60,7 +59,7 @@ fn config(tokens: Vec<TokenConfig>, folder: &std::path::Path) -> Config {
         digest: Digest::of(b""),
         sources: Sources::default(),
         platform,
-        agents: Agents { planner: agent.clone(), analyst: agent.clone(), reporter: agent },
+        agents: Config::load(Sources::built_in(), &BTreeMap::new()).unwrap().agents,
         environments: BTreeMap::new(),
         policies,
         catalog: crate::catalog::Catalog::default(),
@@ -76,7 +75,7 @@ async fn rig(tokens: Vec<TokenConfig>) -> Rig {
         load: Box::new(|_| None),
         gauges: journal.gauges(),
         journal: Arc::new(journal),
-        equipment: Equipment { places: BTreeMap::new(), notifiers: Vec::new(), redactor: Redactor::default() },
+        equipment: Equipment { places: BTreeMap::new(), notifiers: Vec::new(), ..Equipment::default() },
         drain: Duration::from_secs(1),
     };
     let (engine, work) = engine::build(parts, stop.clone()).await.unwrap();

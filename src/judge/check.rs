@@ -1,8 +1,8 @@
 //! Whether an act may still be done, was done, and helped: the conditions of operations and remedies.
 
 use crate::{
-    catalog::{Catalog, Operation, acted_shape, status_shape},
-    domain::{Shape, Values, seen},
+    catalog::{Case, Catalog, Operation, Runbook, acted_shape, status_shape},
+    domain::{Evidence, Shape, Values, seen},
     expr::{Bindings, EvalError, Expression, Scope, Truth},
 };
 use serde_json::Value;
@@ -68,6 +68,21 @@ pub fn probe(operation: &Operation, before: &Values, now: &Values, arguments: &V
     let mut bindings = operation.bindings(arguments, Some(before));
     bindings.set("now", &Value::Object(now.clone()), &status_shape());
     probe.holds(&bindings)
+}
+
+/// Whether a step that a model proposed is worth taking, by what was seen before it. It was checked when the proposal was
+/// accepted.
+pub fn worthwhile(condition: &str, case: &Case<'_>) -> Truth {
+    let returns = |evidence: &&Evidence| {
+        let operation = case.catalog.operations.get(&evidence.operation)?;
+        Some((evidence.name.clone(), operation.returns.clone()))
+    };
+    let seen = case.evidence.iter().filter_map(returns).collect();
+    match Expression::condition(condition, &Runbook::scope(&seen)) {
+        Ok(compiled) => compiled.holds(&case.bindings()),
+        // What it is about was not seen.
+        Err(error) => Truth::Unknown(error.to_string()),
+    }
 }
 
 /// Whether a remedy's precondition holds on the status just read. It was checked when the catalogue was loaded; a source

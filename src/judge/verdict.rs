@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::{Case, Catalog, On, Runbook, RunbookStep, holds},
-    domain::{Alert, Cause, Evidence, Finding, Service, StepId, Verdict},
+    domain::{Alert, Evidence, Finding, Service, StepId, Verdict},
     expr::Bindings,
 };
 
@@ -20,7 +20,7 @@ pub fn verdict_without_remedy(
     let bindings = case.bindings();
     let joined = case.joined(&bindings);
     let mut well = joined.iter().filter(|runbook| is_well(runbook, &bindings));
-    match (surest(findings), well.clone().next()) {
+    match (Finding::surest(findings), well.clone().next()) {
         (Some((finding, cause)), _) if well.any(|runbook| runbook.id == finding.runbook) => {
             let reason = format!("{}; it is well again without any act of oncalld", cause.summary);
             (Verdict::Mitigated, reason, finding.cites.clone())
@@ -35,11 +35,6 @@ pub fn verdict_without_remedy(
 
 fn is_well(runbook: &Runbook, bindings: &Bindings) -> bool {
     runbook.no_fault.as_ref().is_some_and(|condition| condition.holds(bindings).is_true())
-}
-
-fn surest(findings: &[Finding]) -> Option<(&Finding, &Cause)> {
-    let causes = findings.iter().filter_map(|finding| Some((finding, finding.cause.as_ref()?)));
-    causes.max_by(|(_, one), (_, two)| one.confidence.total_cmp(&two.confidence))
 }
 
 fn no_fault(case: &Case<'_>, runbook: &Runbook, findings: &[Finding]) -> (Verdict, String, Vec<StepId>) {

@@ -5,10 +5,12 @@
 //!                          every plan passes `validate`; what is not valid is not planned
 //! ```
 
+mod proposed;
 mod remedies;
 mod steps;
 mod validate;
 
+pub use proposed::{Left, Offer, OfferedRemedy, accept, claims_schema, proposal_schema};
 pub use remedies::{RemedyPlan, remedies};
 pub use validate::{Fault, validate};
 

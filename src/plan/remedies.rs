@@ -4,7 +4,10 @@
 use super::{PlanInput, steps::Draft};
 use crate::{
     catalog::{Case, FindingRule, RemedyRule, RemedyStep, Runbook, holds},
-    domain::{Evidence, Finding, Phase, PhaseName, Plan, PlanSource, Remedy, Step, StepRole, seen},
+    domain::{
+        Cause, Evidence, Finding, Phase, PhaseName, Plan, PlanSource, ProposedRemedy, Remedy, Step, StepRole, Values,
+        seen,
+    },
     expr::{Bindings, Truth},
 };
 use serde_json::Value;
@@ -30,46 +33,64 @@ pub enum RemedyPlan {
 /// The first remedy for the cause with the highest confidence that is possible here and was not tried; where none is nor
 /// was, what people are told. After one that was possible, even if it was refused or did not help, the text of another
 /// would give a reason that is none: that the host has no memory to give, say, where its command was just refused.
+///
+/// The `choice` of a model only says which of the possible ones is tried first, and what of the enumerated values that
+/// the runbook leaves open.
 pub fn remedies(
     input: &PlanInput<'_>,
     findings: &[Finding],
     evidence: &[&Evidence],
     tried: &[String],
+    choice: Option<&ProposedRemedy>,
     revision: u32,
 ) -> RemedyPlan {
     let case = input.case(evidence);
-    let bindings = case.bindings();
+    let bindings = &case.bindings();
     let (mut manual, mut was_possible) = (RemedyPlan::None, false);
-    for (runbook, finding, code) in causes(&case, findings) {
-        for (id, remedy) in finding.remedies.iter().filter_map(|id| runbook.remedies.get_key_value(id)) {
-            let candidate = Candidate { input, runbook, remedy, cause: &code, evidence, bindings: &bindings };
-            match candidate.plan(revision) {
-                plan if tried.contains(id) => was_possible |= matches!(plan, Ok(Some(_))),
-                Ok(Some(plan)) => return RemedyPlan::Steps(plan),
-                Ok(None) => return candidate.manual("it cannot be done from here"),
-                // What is written for people alone is not for this case.
-                Err(_) if remedy.steps.is_empty() => {}
-                Err(reason) if manual == RemedyPlan::None => manual = candidate.manual(&reason),
-                Err(_) => {}
-            }
+    let rules = causes(&case, bindings, findings);
+    let of_rules = rules.iter().flat_map(|(runbook, rule, code)| {
+        let known = rule.remedies.iter().filter_map(|id| runbook.remedies.get(id));
+        known.map(move |remedy| Candidate { input, runbook, remedy, cause: code, evidence, bindings, choice })
+    });
+    let mut candidates: Vec<Candidate<'_>> = of_rules.collect();
+    candidates.sort_by_key(|candidate| candidate.chosen().is_none());
+    for candidate in candidates {
+        match candidate.plan(revision) {
+            plan if tried.contains(&candidate.remedy.id) => was_possible |= matches!(plan, Ok(Some(_))),
+            Ok(Some(plan)) => return RemedyPlan::Steps(plan),
+            Ok(None) => return candidate.manual("it cannot be done from here"),
+            // What is written for people alone is not for this case.
+            Err(_) if candidate.remedy.steps.is_empty() => {}
+            Err(reason) if manual == RemedyPlan::None => manual = candidate.manual(&reason),
+            Err(_) => {}
         }
     }
     if was_possible { RemedyPlan::None } else { manual }
 }
 
-/// The rules of the findings that claim the cause with the highest confidence, the surest first.
-fn causes<'a>(case: &Case<'a>, findings: &[Finding]) -> Vec<(&'a Runbook, &'a FindingRule, String)> {
-    let mut claims: Vec<(&Finding, &crate::domain::Cause)> =
-        findings.iter().filter_map(|finding| Some((finding, finding.cause.as_ref()?))).collect();
-    claims.sort_by(|(_, one), (_, two)| two.confidence.total_cmp(&one.confidence));
-    let surest = claims.first().map(|(_, cause)| cause.code.clone()).unwrap_or_default();
-    let of_cause = claims.into_iter().filter(|(_, cause)| cause.code == surest);
-    let rule = |(finding, cause): (&Finding, &crate::domain::Cause)| {
-        let runbook = case.catalog.runbooks.iter().find(|runbook| runbook.id == finding.runbook)?;
-        let rule = runbook.findings.iter().find(|rule| rule.id == finding.id)?;
-        Some((runbook, rule, cause.code.clone()))
+/// The rules that claim the cause to go by, those of the surest findings first. Where a model claims it, all rules of the
+/// catalogue that know the cause have a say, but those that what was seen contradicts.
+fn causes<'a>(
+    case: &Case<'a>,
+    bindings: &Bindings,
+    findings: &[Finding],
+) -> Vec<(&'a Runbook, &'a FindingRule, String)> {
+    let Some((surest, Cause { code, .. })) = Finding::surest(findings) else { return Vec::new() };
+    let rules =
+        case.catalog.runbooks.iter().flat_map(|runbook| runbook.findings.iter().map(move |rule| (runbook, rule)));
+    let of_cause = rules.filter(|(_, rule)| rule.cause.as_ref() == Some(code));
+    if surest.is_claimed() {
+        let allowed = of_cause.filter(|(_, rule)| rule.when.holds(bindings) != Truth::False);
+        return allowed.map(|(runbook, rule)| (runbook, rule, code.clone())).collect();
+    }
+    let confidence = |runbook: &Runbook, rule: &FindingRule| {
+        let found = findings.iter().find(|finding| finding.runbook == runbook.id && finding.id == rule.id)?;
+        found.cause.as_ref().map(|cause| cause.confidence)
     };
-    of_cause.filter_map(rule).collect()
+    let mut found: Vec<(f64, &Runbook, &FindingRule)> =
+        of_cause.filter_map(|(runbook, rule)| Some((confidence(runbook, rule)?, runbook, rule))).collect();
+    found.sort_by(|(one, ..), (two, ..)| two.total_cmp(one));
+    found.into_iter().map(|(_, runbook, rule)| (runbook, rule, code.clone())).collect()
 }
 
 struct Candidate<'a> {
@@ -79,6 +100,7 @@ struct Candidate<'a> {
     cause: &'a str,
     evidence: &'a [&'a Evidence],
     bindings: &'a Bindings,
+    choice: Option<&'a ProposedRemedy>,
 }
 
 impl Candidate<'_> {
@@ -103,6 +125,12 @@ impl Candidate<'_> {
         Ok(Some(Plan { revision, source, phases: vec![phase] }))
     }
 
+    /// What a model chose of this remedy, if it is the one that it would try.
+    fn chosen(&self) -> Option<&Values> {
+        let id = format!("{}/{}", self.runbook.id, self.remedy.id);
+        self.choice.filter(|choice| choice.id == id).map(|choice| &choice.arguments)
+    }
+
     /// What the remedy's condition looks at, as it is here.
     fn why_not(&self) -> String {
         let condition = self.remedy.when.as_ref().map_or("", |when| when.source());
@@ -115,7 +143,8 @@ impl Candidate<'_> {
     }
 
     fn step(&self, position: usize, step: &RemedyStep, revision: u32) -> Result<Step, String> {
-        let draft = Draft { operation: &step.operation, target: step.target.as_ref(), with: &step.with };
+        let (target, choices) = (step.target.as_ref(), self.chosen());
+        let draft = Draft { operation: &step.operation, target, with: &step.with, choices };
         let role = StepRole::Remedy(Remedy {
             id: self.remedy.id.clone(),
             runbook: self.runbook.id.clone(),

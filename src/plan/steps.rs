@@ -24,7 +24,7 @@ pub(super) fn phases(
         if taken.contains(&step.id) || !holds(step.when.as_ref(), bindings).is_true() {
             continue;
         }
-        let draft = Draft { operation: &step.operation, target: step.target.as_ref(), with: &step.with };
+        let draft = Draft { operation: &step.operation, target: step.target.as_ref(), with: &step.with, choices: None };
         if let Ok(resolved) = draft.resolve(input, bindings) {
             taken.insert(step.id.clone());
             steps.push((step.phase.max(from), step, resolved));
@@ -48,6 +48,8 @@ pub(super) struct Draft<'a> {
     pub operation: &'a str,
     pub target: Option<&'a Template>,
     pub with: &'a Template,
+    /// Enumerated values for what the runbook leaves open.
+    pub choices: Option<&'a Values>,
 }
 
 /// An operation with its holes filled, which may run here.
@@ -93,10 +95,16 @@ impl Draft<'_> {
     }
 
     fn arguments(&self, operation: &Operation, bindings: &Bindings) -> Result<Values, String> {
-        let given = match self.with.render(bindings).map_err(|error| error.to_string())? {
+        let mut given = match self.with.render(bindings).map_err(|error| error.to_string())? {
             Value::Object(fields) => fields,
             _ => return Err("arguments are not an object".into()),
         };
+        for (name, value) in self.choices.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            let parameter = operation.parameters.get(name).filter(|parameter| parameter.is_enumerated());
+            if parameter.is_some_and(|parameter| parameter.accept(value.clone()).is_ok()) {
+                given.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
         operation
             .check_arguments(given)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
@@ -107,6 +115,16 @@ impl Resolved {
     /// The step that does it.
     pub fn into_step(self, id: StepId, name: &str, reason: &str, role: StepRole) -> Step {
         let Self { operation, target, arguments, timeout } = self;
-        Step { id, name: name.to_owned(), operation, target, arguments, reason: reason.to_owned(), role, timeout }
+        Step {
+            id,
+            name: name.to_owned(),
+            operation,
+            target,
+            arguments,
+            reason: reason.to_owned(),
+            role,
+            timeout,
+            expects: None,
+        }
     }
 }

@@ -77,6 +77,12 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
         EventBody::DiagnosisRequested { by, note } if note.is_empty() => format!("{by} asked for a new diagnosis"),
         EventBody::DiagnosisRequested { by, note } => format!("{by} asked for a new diagnosis: {note}"),
         EventBody::FreezeEnded { window } => format!("Freeze window '{window}' is over; diagnosed again"),
+        EventBody::ExchangeEnded { index, end } => {
+            let asked = incident.exchanges.iter().find(|asked| asked.index == *index);
+            let agent = asked.map_or("model", |asked| asked.agent.as_str());
+            format!("Asked for the {agent}: {}, {} tokens, {}", end.model, end.usage.total(), end.cost)
+        }
+        EventBody::ExchangeSettled { unused: Some(why), .. } => format!("Answer not used: {why}"),
         EventBody::PlanMade { plan, reason } => {
             let names: Vec<&str> = plan.steps().map(|(_, step)| step.name.as_str()).collect();
             format!("Plan {}, {reason}: {}", plan.revision, names.join(", "))

@@ -15,6 +15,7 @@ mod http;
 mod journal;
 mod layers;
 mod logs;
+mod model;
 mod monitoring;
 mod operations;
 mod packaging;

@@ -35,7 +35,7 @@ impl Config {
         let secrets = secrets::Files::of(variables);
         let platform = platform::read(&settings, &secrets, &reports);
         let environments = environments::read(&settings, &secrets, &reports);
-        let agents = agents::read(&settings, &reports);
+        let agents = agents::read(&settings, &sources, &secrets, &reports);
         let policies = policies::read(&settings, &environments, &reports);
         let catalog = Catalog::read(&catalogue(&documents, &settings, &reports), &reports);
         if let Some(platform) = &platform {
@@ -76,7 +76,8 @@ fn layered(sources: &Sources, variables: &BTreeMap<String, String>) -> Node {
 type Parsed<'a> = BTreeMap<&'a str, Node>;
 
 fn parse_all<'a>(sources: &'a Sources, reports: &Reports) -> Parsed<'a> {
-    sources.0.iter().filter_map(|(path, text)| Some((path.as_str(), parse(path, text, reports)?))).collect()
+    let documents = sources.0.iter().filter(|(path, _)| is_document(path));
+    documents.filter_map(|(path, text)| Some((path.as_str(), parse(path, text, reports)?))).collect()
 }
 
 /// What names of YAML files end in. In other letters too: whoever typed `.YAML` meant it.

@@ -2,8 +2,8 @@
 
 use super::{CallOutcome, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 use crate::domain::{
-    ActCall, Alert, Approval, ApprovalId, Binding, Decision, DeliveryId, Digest, Evidence, Finding, IncidentId,
-    LeftOut, PhaseName, Plan, Risk, StepId, Values, Verdict,
+    ActCall, AgentRole, Alert, Approval, ApprovalId, Binding, Decision, DeliveryId, Digest, Evidence, ExchangeEnd,
+    Finding, IncidentId, LeftOut, PhaseName, Plan, Risk, StepId, Values, Verdict, Window,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,37 @@ pub enum EventBody {
     FreezeEnded {
         /// The window.
         window: String,
+    },
+    /// Models are asked.
+    ExchangeBegun {
+        /// Position among the incident's, from 1.
+        index: u32,
+        /// Who asks.
+        agent: AgentRole,
+        /// The plan revision that the present diagnosis began with.
+        diagnosis: u32,
+        /// Pieces of evidence that there are.
+        seen: usize,
+        /// What was wrong with the answer before, if it is asked again.
+        faults: Vec<String>,
+        /// Parts of captured results that the model asked for.
+        windows: Vec<Window>,
+        /// The process that asks.
+        process: String,
+    },
+    /// They answered, or did not.
+    ExchangeEnded {
+        /// Which.
+        index: u32,
+        /// How.
+        end: ExchangeEnd,
+    },
+    /// What the answer leads to is decided.
+    ExchangeSettled {
+        /// Which.
+        index: u32,
+        /// Why the answer is not used, and the runbooks serve; none if it is.
+        unused: Option<String>,
     },
     /// A plan, or a revision that replaces what remained.
     PlanMade {

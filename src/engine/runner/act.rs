@@ -302,7 +302,10 @@ mod tests {
     async fn nothing_is_sent_once_a_person_was_told_that_they_have_the_wheel() {
         let config = Arc::new(Config::load(Sources::built_in(), &BTreeMap::new()).unwrap());
         let shared = Arc::new(Shared::new(config.clone(), Metrics::new(Arc::default())));
-        let runner = Runner::new(Equipment::default(), shared.clone());
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _writer) =
+            crate::journal::sqlite::SqliteJournal::build(&folder.path().join("journal.db")).await.unwrap();
+        let runner = Runner::new(Equipment::default(), shared.clone(), Arc::new(journal));
         let mut incident = flow::opened(&event(1, opening(&config))).unwrap();
         // What was decided on before the wheel was taken.
         let (step, effect) = (incident.id.step(1, 1), Effect::Recheck);

@@ -46,6 +46,7 @@ pub(super) fn panicked(effect: &Effect) -> EffectResult {
     const WHY: &str = "a defect of oncalld; please report it";
     let error = || WHY.to_owned();
     match effect.clone() {
+        Effect::Ask { index } => fact(EventBody::ExchangeEnded { index, end: super::think::nothing(WHY) }),
         Effect::RunStep { step, attempt } => fact(EventBody::StepFinished {
             step,
             attempt,

@@ -1,7 +1,8 @@
 //! Carrying effects out: translation, native calls, time-outs, redaction. Every effect ends in exactly one outcome.
 //!
 //! ```text
-//! Job ─► run ─┬─ RunStep ─► read          ─► step_finished
+//! Job ─► run ─┬─ Ask     ─► think         ─► exchange_ended
+//!             ├─ RunStep ─► read          ─► step_finished
 //!             ├─ Prepare ─► prepare       ─► step_prepared | prepare_failed
 //!             ├─ Inspect ─► act::inspect  ─► the gate looks (in the loop)
 //!             ├─ Send    ─► act::send     ─► call_finished
@@ -19,6 +20,7 @@ mod prepare;
 mod read;
 mod recheck;
 mod tell;
+mod think;
 mod verify;
 
 use super::inbox::{EffectResult, Outcome};
@@ -29,6 +31,7 @@ use crate::config::Config;
 use crate::domain::{EnvironmentKind, EventBody, Incident, Service, StepId, StepRecord};
 use crate::flow::Effect;
 use crate::gate::Cleared;
+use crate::journal::Journal;
 use failure::Failure;
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -55,11 +58,14 @@ pub(super) struct Runner {
     /// Exchanged whole by a reload.
     equipment: watch::Sender<Arc<Equipment>>,
     shared: Arc<Shared>,
+    /// What was captured is read from it; nobody but the loop writes.
+    journal: Arc<dyn Journal>,
 }
 
 impl Runner {
-    pub fn new(equipment: Equipment, shared: Arc<Shared>) -> Self {
+    pub fn new(equipment: Equipment, shared: Arc<Shared>, journal: Arc<dyn Journal>) -> Self {
         Self {
+            journal,
             process: format!("{:016x}", u64::from_be_bytes(commands::random())),
             equipment: watch::Sender::new(Arc::new(equipment)),
             shared,
@@ -134,6 +140,7 @@ impl Runner {
     async fn carry_out(&self, mut job: Job) -> EffectResult {
         let effect = job.effect.clone();
         match &effect {
+            Effect::Ask { index } => self.think(&job, *index).await,
             Effect::RunStep { step, attempt } => self.run_step(&job, step, *attempt).await,
             Effect::Prepare { step, .. } => self.prepare(&job, step).await,
             Effect::Inspect { step, .. } => self.inspect(&job, step).await,

@@ -88,6 +88,8 @@ pub(super) fn plan(incident: &mut Incident, plan: &Plan) {
     let fresh: Vec<StepRecord> =
         plan.steps().filter(|(_, step)| !known(&step.id)).map(|(phase, step)| pending(phase, step.clone())).collect();
     incident.steps.extend(fresh);
+    // A revision may have more to look at in a phase that was over.
+    incident.finished_phases.retain(|finished| plan.phases.iter().all(|phase| phase.name != *finished));
     incident.plan = Some(plan.clone());
 }
 
@@ -142,14 +144,9 @@ pub(super) fn step_finished(
     });
 }
 
-/// The cause is the one that is claimed with the most confidence, the first of equals.
 pub(super) fn found(incident: &mut Incident, finding: &Finding) {
-    if let Some(cause) = &finding.cause
-        && incident.cause.as_ref().is_none_or(|known| cause.confidence > known.confidence)
-    {
-        incident.cause = Some(cause.clone());
-    }
     incident.findings.push(finding.clone());
+    incident.cause = Finding::surest(&incident.findings).map(|(_, cause)| cause.clone());
 }
 
 pub(super) fn with_step(incident: &mut Incident, step: &StepId, change: impl FnOnce(&mut StepRecord)) {

@@ -5,6 +5,7 @@ mod action;
 mod approval;
 mod away;
 mod diagnosis;
+mod exchange;
 mod state;
 
 use crate::domain::{Comment, Event, EventBody, Incident, IncidentState, ManualRemedy, Recheck, Timestamp, Untold};
@@ -59,6 +60,7 @@ pub fn opened(event: &Event) -> Option<Incident> {
         findings: Vec::new(),
         cause: None,
         manual: Vec::new(),
+        exchanges: Vec::new(),
         approvals: Vec::new(),
         waiting_on: None,
         waiting_since: None,
@@ -96,6 +98,9 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         }
         EventBody::WaitingEnded { .. } | EventBody::DiagnosisRequested { .. } | EventBody::FreezeEnded { .. } => {
             diagnosis::start_over(incident);
+        }
+        EventBody::ExchangeBegun { .. } | EventBody::ExchangeEnded { .. } | EventBody::ExchangeSettled { .. } => {
+            exchange::apply(incident, event);
         }
         EventBody::PlanMade { plan, .. } => diagnosis::plan(incident, plan),
         EventBody::StepStarted { step, attempt } => diagnosis::step_started(incident, step, *attempt, at),

@@ -45,6 +45,7 @@ mod tests {
             reason: String::new(),
             role: StepRole::Diagnose,
             timeout: TimeSpan::from_secs(1),
+            expects: None,
         }
     }
 

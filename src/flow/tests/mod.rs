@@ -9,6 +9,7 @@ mod policies;
 mod storms;
 mod target;
 mod telling;
+mod thinking;
 mod trouble;
 mod undo;
 mod unsent;

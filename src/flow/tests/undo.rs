@@ -1,6 +1,7 @@
 //! What did not help, or was only half done.
 
 use super::{target::killed, world::World};
+use crate::catalog::RemedyRule;
 use crate::config::Autonomy;
 use crate::domain::{ActCall, ApprovalState, CallOutcome, Decision, IncidentState, Verdict};
 use serde_json::json;
@@ -135,7 +136,8 @@ fn killed_with_two_remedies() -> World {
     let mut world = killed();
     for runbook in &mut world.config.catalog.runbooks {
         let Some(first) = runbook.remedies.get("start_again").cloned() else { continue };
-        runbook.remedies.insert("start_once_more".into(), first);
+        let second = RemedyRule { id: "start_once_more".into(), ..first };
+        runbook.remedies.insert(second.id.clone(), second);
         for finding in runbook.findings.iter_mut().filter(|finding| finding.remedies.contains(&"start_again".into())) {
             finding.remedies.insert(1, "start_once_more".into());
         }

@@ -3,18 +3,19 @@
 use super::target::{identity, well};
 use crate::config::{Channel, ChannelKind, Config, Notice, Sources};
 use crate::domain::{
-    ActCall, Alert, AlertStatus, Approval, ApprovalState, Binding, CallOutcome, Decision, DeliveryId, Digest,
-    EnvironmentKind, Event, EventBody, Evidence, Incident, IncidentId, Inventory, Labels, Left, PreparedCall, Risk,
-    Service, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Values,
+    ActCall, Alert, AlertStatus, Approval, ApprovalState, Binding, CallOutcome, Cost, Decision, DeliveryId, Digest,
+    EnvironmentKind, Event, EventBody, Evidence, ExchangeEnd, ExchangeOutcome, Incident, IncidentId, Inventory, Labels,
+    Left, PreparedCall, Risk, Service, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Usage,
+    Values,
 };
 use crate::flow::{
-    Busy, Dependency, Effect, Inspected, Next, Snapshot, apply, compared, decide, decision, impossible, inspected,
-    opened,
+    Busy, Dependency, Effect, Inspected, Next, Snapshot, Spent, apply, compared, decide, decision, impossible,
+    inspected, opened,
 };
 use crate::gate::{Alerting, Cleared, History};
 use crate::{config::Role, expr::Truth, judge, translate};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A world with one environment, one target `api`, and one incident.
 pub struct World {
@@ -26,6 +27,10 @@ pub struct World {
     pub awaited_is_open: bool,
     pub busy: Vec<Busy>,
     pub reading: usize,
+    /// What models answer, in order; where there is none left, they are away.
+    pub answers: VecDeque<ExchangeOutcome>,
+    /// What models have cost today.
+    pub thought: Spent,
     /// How much of the environment alerts.
     pub alerting: Alerting,
     /// Whether the environment was not looked at since this process began.
@@ -108,6 +113,8 @@ impl World {
             awaited_is_open: false,
             busy: Vec::new(),
             reading: 0,
+            answers: VecDeque::new(),
+            thought: Spent::default(),
             alerting: Alerting { count: 1, targets: 1, in_storm: false },
             unseen: false,
             away: false,
@@ -245,6 +252,7 @@ impl World {
             inventory,
             kill_switch: self.kill_switch,
             history,
+            thought: self.thought,
             alerting: self.alerting,
             reading: self.reading,
             dependency: self.dependency.clone(),
@@ -270,6 +278,7 @@ impl World {
 
     fn carry_out(&mut self, effect: &Effect) {
         match effect.clone() {
+            Effect::Ask { index } => self.answer(index),
             Effect::RunStep { step, attempt } => {
                 let outcome = StepOutcome::Succeeded { evidence: self.evidence(&self.step(&step)) };
                 self.append(vec![EventBody::StepFinished { step, attempt, outcome, milliseconds: 1 }]);
@@ -302,6 +311,20 @@ impl World {
                 self.append(vec![EventBody::NotificationFinished { channel, subject, error }]);
             }
         }
+    }
+
+    fn answer(&mut self, index: u32) {
+        let away = || ExchangeOutcome::Failed { error: "the model is away".into() };
+        let end = ExchangeEnd {
+            model: "scripted".into(),
+            request: Digest::of(b"question"),
+            answer: None,
+            usage: Usage { input: 1_000, output: 100 },
+            cost: Cost(1_000),
+            milliseconds: 10,
+            outcome: self.answers.pop_front().unwrap_or_else(away),
+        };
+        self.append(vec![EventBody::ExchangeEnded { index, end }]);
     }
 
     fn step(&self, id: &StepId) -> Step {

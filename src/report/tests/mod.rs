@@ -55,6 +55,7 @@ pub fn step(n: usize, name: &str, operation: &str, role: StepRole) -> Step {
         reason: "the alert is about this service".into(),
         role,
         timeout: TimeSpan::from_secs(30),
+        expects: None,
     }
 }
 
@@ -137,6 +138,7 @@ pub fn diagnosed() -> Incident {
         findings: vec![finding],
         cause: Some(cause()),
         manual: vec![],
+        exchanges: Vec::new(),
         approvals: vec![],
         waiting_on: None,
         waiting_since: None,

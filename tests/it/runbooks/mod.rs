@@ -82,7 +82,7 @@ fn diagnose(kind: EnvironmentKind, facts: &Facts, alert: &str, tried: &[&str]) -
 
     let so_far: Vec<&Evidence> = evidence.iter().collect();
     let tried: Vec<String> = tried.iter().map(ToString::to_string).collect();
-    let remedy = plan::remedies(&input, &findings, &so_far, &tried, revision + 1);
+    let remedy = plan::remedies(&input, &findings, &so_far, &tried, None, revision + 1);
     if let RemedyPlan::Steps(plan) = &remedy {
         assert_eq!(plan::validate(plan, &input), Ok(()));
     }

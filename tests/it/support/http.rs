@@ -125,7 +125,7 @@ pub fn assert_described(method: &str, path: &str, status: u16) {
 }
 
 /// A client is built with TLS even where it is not used, and TLS needs its provider named once.
-fn install_tls() {
+pub fn install_tls() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();

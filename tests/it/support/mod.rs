@@ -18,6 +18,7 @@ pub mod receiver;
 pub mod shipped;
 pub mod source;
 pub mod stage;
+pub mod strict_schema;
 pub mod waiting;
 
 pub use shipped::shipped;

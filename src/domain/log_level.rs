@@ -1,10 +1,9 @@
 //! How bad a log line says it is.
 
-use super::Stream;
 use regex::Regex;
 use std::sync::LazyLock;
 
-pub(super) static LEVELS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+static LEVELS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
         r#"(?i)\b(?:level|lvl|severity)"?\s*[=:]\s*"?([a-z]+)"#,
         r"\b(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|SEVERE|CRIT|CRITICAL|FATAL|PANIC|EMERG|ALERT)\b",
@@ -16,12 +15,12 @@ pub(super) static LEVELS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 // Constants too, so that they compile is proved by a test.
-pub(super) static GLOG: LazyLock<Regex> =
+static GLOG: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^([IWEF])\d{4} ").unwrap_or_else(|_| unreachable!("a constant pattern")));
 
 /// How bad a line says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum LogLevel {
     /// Finest.
     Trace,
     /// For developers.
@@ -36,7 +35,7 @@ pub enum Level {
     Fatal,
 }
 
-impl Level {
+impl LogLevel {
     /// The level that a word names, in the many spellings of logging libraries.
     pub fn named(word: &str) -> Option<Self> {
         Some(match word.to_ascii_lowercase().as_str() {
@@ -50,9 +49,21 @@ impl Level {
         })
     }
 
+    /// In one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+
     /// The level of a line. A line that names none is normal, or, on standard error, an error: programs report there
     /// what made them end.
-    pub fn of(text: &str, stream: Stream) -> Self {
+    pub fn of(text: &str, on_stderr: bool) -> Self {
         let head = text.get(..300.min(text.len())).unwrap_or(text);
         LEVELS
             .iter()
@@ -65,6 +76,33 @@ impl Level {
                     _ => Self::Info,
                 })
             })
-            .unwrap_or(if stream == Stream::Stderr { Self::Error } else { Self::Info })
+            .unwrap_or(if on_stderr { Self::Error } else { Self::Info })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_patterns_compile() {
+        assert_eq!(LEVELS.len(), 4);
+        assert!(GLOG.is_match("E0312 12:00:00 x"));
+    }
+
+    #[test]
+    fn levels_are_recognised_in_the_usual_spellings() {
+        for (line, level) in [
+            (r#"{"level":"error","msg":"x"}"#, LogLevel::Error),
+            ("time=… level=warning msg=x", LogLevel::Warn),
+            ("2026-01-01 12:00:00 FATAL: no", LogLevel::Fatal),
+            ("[error] worker died", LogLevel::Error),
+            ("panic: runtime error", LogLevel::Fatal),
+            ("W0102 03:04:05 late", LogLevel::Warn),
+            ("listening on 8080", LogLevel::Info),
+        ] {
+            assert_eq!(LogLevel::of(line, false), level, "{line}");
+        }
+        assert_eq!(LogLevel::of("Segmentation fault", true), LogLevel::Error);
     }
 }

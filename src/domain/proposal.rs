@@ -1,0 +1,124 @@
+//! What a model proposes. Nothing of it is done because a model said so: [`crate::plan`] makes a plan of what is valid.
+
+use super::{PhaseName, StepId, TimeSpan, Values};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a planner wants to look at next, and which remedy it would try.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proposal {
+    /// What it thinks, for people.
+    pub summary: String,
+    /// Names of planned steps that are still worth taking; the others are dropped.
+    pub keep: Vec<String>,
+    /// Steps that only read, to be taken besides.
+    pub steps: Vec<ProposedStep>,
+    /// The remedy that it would try first, of those that it was offered.
+    pub remedy: Option<ProposedRemedy>,
+    /// Parts of large results that it wants to see before it goes on.
+    pub windows: Vec<Window>,
+}
+
+/// One look.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProposedStep {
+    /// The name under which later expressions see the result.
+    pub name: String,
+    /// When.
+    pub phase: PhaseName,
+    /// The operation.
+    pub operation: String,
+    /// The service looked at; none for an operation on the environment itself.
+    pub target: Option<String>,
+    /// Its arguments; what is null is left out.
+    #[schema(value_type = Object)]
+    pub arguments: Values,
+    /// Why.
+    pub reason: String,
+    /// What the model expects of it.
+    pub expects: Expectation,
+}
+
+/// What a model expects of a step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// Whether the step is worth it, by what was seen before it: CEL.
+    pub when: Option<String>,
+    /// Whether what it shows is as it should be: CEL, which sees the step's own result too.
+    pub success: Option<String>,
+    /// About how long it takes.
+    #[schema(value_type = Option<String>)]
+    pub duration: Option<TimeSpan>,
+    /// What each result would mean.
+    pub meanings: Vec<Meaning>,
+}
+
+/// What a result would mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Meaning {
+    /// The result.
+    pub result: String,
+    /// Its meaning.
+    pub meaning: String,
+}
+
+/// A remedy of a runbook, with what its steps leave to be chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProposedRemedy {
+    /// `runbook/remedy`.
+    pub id: String,
+    /// What it chooses of what the remedy's steps leave open, by parameter; what is null is left as it is.
+    #[schema(value_type = Object)]
+    pub arguments: Values,
+    /// Why this one.
+    pub reason: String,
+}
+
+/// Lines of a captured result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The evidence.
+    pub evidence: StepId,
+    /// The first line, from 1.
+    pub first: u64,
+    /// How many.
+    pub lines: u64,
+}
+
+/// What an analyst concludes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// What it thinks, for people.
+    pub summary: String,
+    /// Its claims.
+    pub findings: Vec<Claim>,
+}
+
+/// One claim.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// One sentence.
+    pub summary: String,
+    /// Evidence that it rests on.
+    pub cites: Vec<StepId>,
+    /// The cause that it claims, if it claims one.
+    pub cause: Option<ClaimedCause>,
+}
+
+/// A cause that a model claims.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimedCause {
+    /// A code of the catalogue.
+    pub code: String,
+    /// From 0 to 1.
+    pub confidence: f64,
+}

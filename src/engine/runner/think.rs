@@ -1,0 +1,159 @@
+//! Asking models: what they are told is written, redacted and kept; what they answer is kept as it came.
+
+use super::{EffectResult, Job, Runner, since};
+use crate::brief::{self, BriefError, Fence, Shown};
+use crate::domain::{Cost, Digest, EventBody, Exchange, ExchangeEnd, ExchangeOutcome, Usage, Values};
+use crate::flow::{self, Asked, Asking};
+use crate::llm;
+
+impl Runner {
+    /// Carries out an exchange.
+    pub(super) async fn think(&self, job: &Job, index: u32) -> EffectResult {
+        let started = std::time::Instant::now();
+        let Some(exchange) = job.incident.exchanges.iter().find(|exchange| exchange.index == index) else {
+            return ended(index, nothing("there is no such exchange"), Vec::new());
+        };
+        let asked = match self.question(job, exchange).await {
+            Ok(asked) => asked,
+            Err(error) => return ended(index, nothing(&error.to_string()), Vec::new()),
+        };
+        let question = sent(asked);
+        let told = serde_json::to_vec_pretty(&recorded(&question)).unwrap_or_default();
+        let request = Digest::of(&told);
+        if let Some(known) = self.remembered(job, exchange, &request) {
+            return ended(index, ExchangeEnd { milliseconds: since(started), ..known }, Vec::new());
+        }
+        let patience = flow::patience(&job.incident, &job.pinned.agents, exchange.agent);
+        let equipment = self.equipment();
+        let Some(chain) = equipment.models.get(&exchange.agent) else {
+            return ended(index, nothing("no model is configured for it any more"), vec![told]);
+        };
+        let answer = tokio::time::timeout(patience.as_std(), chain.ask(&question)).await;
+        let (mut end, answer) = match answer {
+            Err(_) => (nothing(&format!("no model answered within {patience}")), None),
+            Ok(asked) => {
+                let outcome = match &asked.answer {
+                    Some(answer) => flow::answered(exchange.agent, &self.clean(&answer.text)),
+                    None => ExchangeOutcome::Failed { error: self.clean(&asked.words()) },
+                };
+                let answer = asked.answer.map(|answer| self.clean(&answer.text).into_bytes());
+                let (model, usage, cost) = (asked.model, asked.usage, asked.cost);
+                (ExchangeEnd { model, usage, cost, outcome, ..nothing("") }, answer)
+            }
+        };
+        end.request = request;
+        end.answer = answer.as_deref().map(Digest::of);
+        end.milliseconds = since(started);
+        ended(index, end, [Some(told), answer].into_iter().flatten().collect())
+    }
+
+    async fn question(&self, job: &Job, exchange: &Exchange) -> Result<Asked, BriefError> {
+        let inventories = self.shared.inventories();
+        let none = crate::domain::Inventory::default();
+        let inventory = inventories.get(&job.incident.environment).unwrap_or(&none);
+        let fence = self.fence(job)?;
+        let mut captured: Vec<(&crate::domain::Evidence, Values, u64, u64)> = Vec::new();
+        for window in &exchange.windows {
+            let evidence = job.incident.steps.iter().filter_map(|record| record.evidence.as_ref());
+            let Some(evidence) = evidence.into_iter().find(|evidence| evidence.step == window.evidence) else {
+                continue;
+            };
+            if let Some(whole) = self.captured(&evidence.digest).await {
+                captured.push((evidence, whole, window.first, window.lines));
+            }
+        }
+        let windows: Vec<Shown<'_>> = captured
+            .iter()
+            .map(|(evidence, whole, first, lines)| Shown { evidence, whole, first: *first, lines: *lines })
+            .collect();
+        let said = self.said_before(job, exchange).await;
+        flow::question(&Asking {
+            incident: &job.incident,
+            exchange,
+            pinned: &job.pinned,
+            kind: self.kind(&job.incident.environment),
+            inventory,
+            fence: &fence,
+            redactor: &self.equipment().redactor,
+            windows: &windows,
+            said: said.as_deref(),
+        })
+    }
+
+    /// The answer of the same incident to an equal question of a short while ago.
+    fn remembered(&self, job: &Job, exchange: &Exchange, request: &Digest) -> Option<ExchangeEnd> {
+        let since = crate::engine::now() - job.pinned.agents.remember.as_chrono();
+        let mut before =
+            job.incident.exchanges.iter().rev().filter(|known| {
+                known.agent == exchange.agent && known.index != exchange.index && known.began_at >= since
+            });
+        let end = before.find_map(|known| known.end.as_ref().filter(|end| end.request == *request))?;
+        let usable = !matches!(end.outcome, ExchangeOutcome::Failed { .. } | ExchangeOutcome::Malformed { .. });
+        usable.then(|| ExchangeEnd { usage: Usage::default(), cost: Cost::default(), ..end.clone() })
+    }
+
+    /// What the model said before, in the exchange that had faults.
+    async fn said_before(&self, job: &Job, exchange: &Exchange) -> Option<String> {
+        let before = job.incident.exchanges.iter().rev().filter(|known| known.index < exchange.index);
+        let last = before.filter(|known| known.agent == exchange.agent).find_map(|known| known.end.as_ref())?;
+        let bytes = self.journal.blob(last.answer.clone()?).await.ok()??;
+        String::from_utf8(bytes).ok()
+    }
+
+    async fn captured(&self, digest: &Digest) -> Option<Values> {
+        serde_json::from_slice(&self.journal.blob(digest.clone()).await.ok()??).ok()
+    }
+
+    /// The incident's fence: its marker is known to nobody who could write it into a log beforehand.
+    fn fence(&self, job: &Job) -> Result<Fence, BriefError> {
+        let secret = Digest::of(format!("{} {}", self.process, job.incident.id).as_bytes());
+        let entropy = secret.as_str().get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default();
+        Fence::new(&Fence::marker_of(entropy.to_be_bytes())).map_err(|error| BriefError::Prompt(error.to_string()))
+    }
+
+    fn clean(&self, text: &str) -> String {
+        self.equipment().redactor.text(text).into_owned()
+    }
+}
+
+/// The question as the models take it.
+fn sent(asked: Asked) -> llm::Question {
+    let turns = asked.brief.turns.into_iter().map(|turn| match turn {
+        brief::Turn::Told(text) => llm::Turn::Told(text),
+        brief::Turn::Said(text) => llm::Turn::Said(text),
+    });
+    let turns = turns.collect();
+    llm::Question { system: asked.brief.system, turns, form: asked.form.to_owned(), schema: asked.schema }
+}
+
+/// The question as it is kept.
+fn recorded(question: &llm::Question) -> serde_json::Value {
+    let turns: Vec<serde_json::Value> = question
+        .turns
+        .iter()
+        .map(|turn| match turn {
+            llm::Turn::Told(text) => serde_json::json!({"told": text}),
+            llm::Turn::Said(text) => serde_json::json!({"said": text}),
+        })
+        .collect();
+    serde_json::json!({
+        "system": question.system, "turns": turns, "form": question.form, "schema": question.schema,
+    })
+}
+
+fn ended(index: u32, end: ExchangeEnd, blobs: Vec<Vec<u8>>) -> EffectResult {
+    EffectResult::Facts { events: vec![EventBody::ExchangeEnded { index, end }], blobs }
+}
+
+/// The end of an exchange in which nothing was asked.
+pub(super) fn nothing(error: &str) -> ExchangeEnd {
+    ExchangeEnd {
+        model: String::new(),
+        request: Digest::of(b""),
+        answer: None,
+        usage: Usage::default(),
+        cost: Cost::default(),
+        milliseconds: 0,
+        outcome: ExchangeOutcome::Failed { error: error.to_owned() },
+    }
+}

@@ -1,0 +1,221 @@
+//! Models that plan and conclude: what is asked when, what becomes of the answers, and when the runbooks serve.
+
+use super::{target::killed, trouble::count, world::World};
+use crate::config::Agents;
+use crate::domain::{
+    Claims, Cost, Decision, EventBody, ExchangeOutcome, IncidentState, PhaseName, PlanSource, Proposal, StepStatus,
+    Trigger, Verdict,
+};
+use crate::flow::{Effect, Next, Spent};
+use crate::gate::Alerting;
+use serde_json::{Value, json};
+
+/// A killed service, whose planner and analyst are models with these answers.
+fn thinking(agents: &[&str], answers: Vec<ExchangeOutcome>) -> World {
+    let mut world = killed();
+    let Agents { planner, analyst, reporter, .. } = &mut world.config.agents;
+    for (name, agent) in [("planner", planner), ("analyst", analyst), ("reporter", reporter)] {
+        if agents.contains(&name) {
+            agent.models = vec!["scripted".into()];
+        }
+    }
+    world.answers = answers.into();
+    world
+}
+
+fn proposal(steps: Value, keep: Value) -> ExchangeOutcome {
+    let proposal = json!({"summary": "look closer", "keep": keep, "steps": steps, "remedy": null, "windows": []});
+    let proposal: Proposal = serde_json::from_value(proposal).unwrap();
+    ExchangeOutcome::Proposed { proposal }
+}
+
+fn step(name: &str, operation: &str) -> Value {
+    json!({
+        "name": name, "phase": "isolation", "operation": operation, "target": "api", "arguments": {},
+        "reason": "to be sure", "expects": {"when": null, "success": null, "duration": null, "meanings": []},
+    })
+}
+
+fn claims(cites: Value, code: &str, confidence: f64) -> ExchangeOutcome {
+    let finding = json!({"summary": "it was so", "cites": cites, "cause": {"code": code, "confidence": confidence}});
+    let claims: Claims = serde_json::from_value(json!({"summary": "s", "findings": [finding]})).unwrap();
+    ExchangeOutcome::Claimed { claims }
+}
+
+fn unused(world: &World) -> Vec<&str> {
+    world.incident.exchanges.iter().filter_map(|exchange| exchange.unused.as_deref()).collect()
+}
+
+/// The end that the runbooks alone come to.
+fn ends_as_ever(world: &mut World) {
+    world.settle();
+    assert_eq!(world.incident.state, IncidentState::AwaitingApproval, "{:#?}", world.kinds());
+    world.decide(Decision::Approve);
+    world.settle();
+    assert_eq!((world.sent.len(), world.incident.verdict), (1, Some(Verdict::Resolved)));
+}
+
+#[test]
+fn without_models_nothing_is_asked() {
+    let mut world = thinking(&[], Vec::new());
+    ends_as_ever(&mut world);
+    assert_eq!((count(&world, "exchange_begun"), world.incident.exchanges.len()), (0, 0));
+}
+
+#[test]
+fn where_models_are_away_the_runbooks_serve_and_the_journal_says_why() {
+    let mut world = thinking(&["planner", "analyst", "reporter"], Vec::new());
+    ends_as_ever(&mut world);
+    let unused = unused(&world);
+    assert!(
+        !unused.is_empty() && unused.iter().all(|why| *why == "the model is away; the runbooks serve"),
+        "{unused:?}"
+    );
+    assert_eq!(unused.len(), world.incident.exchanges.len());
+}
+
+#[test]
+fn a_proposal_revises_what_remains() {
+    let mut world = thinking(&["planner"], vec![proposal(json!([step("memory", "check_resources")]), json!([]))]);
+    world.settle_until("exchange_settled");
+    world.settle();
+    let by_model = world.events.iter().find_map(|event| match &event.body {
+        EventBody::PlanMade { plan, .. } if matches!(plan.source, PlanSource::Model { .. }) => Some(plan.clone()),
+        _ => None,
+    });
+    let plan = by_model.expect("a plan of the model");
+    assert_eq!(
+        plan.steps().map(|(phase, step)| (phase, step.name.as_str())).collect::<Vec<_>>(),
+        [(PhaseName::Isolation, "memory")]
+    );
+    assert!(world.incident.steps.iter().any(|record| record.step.name == "memory" && record.evidence.is_some()));
+    // It is asked again with what that showed, and is away: the runbooks come back.
+    assert_eq!(unused(&world).len(), 1);
+    ends_as_ever(&mut world);
+}
+
+#[test]
+fn a_wrong_proposal_goes_back_with_its_faults_twice() {
+    let wrong = || proposal(json!([step("memory", "restart_service")]), json!([]));
+    let mut world = thinking(&["planner"], vec![wrong(), wrong(), wrong()]);
+    world.settle();
+    let faults: Vec<usize> = world.incident.exchanges.iter().take(3).map(|exchange| exchange.faults.len()).collect();
+    assert_eq!(faults, [0, 1, 1], "{:#?}", world.incident.exchanges);
+    let last = unused(&world)[2];
+    assert!(last.contains("no such operation") && last.ends_with("the runbooks serve"), "{last}");
+    assert!(world.sent.is_empty());
+    ends_as_ever(&mut world);
+}
+
+#[test]
+fn an_answer_without_form_goes_back_too() {
+    let malformed = ExchangeOutcome::Malformed { error: "line 1: expected value".into() };
+    let mut world = thinking(&["analyst"], vec![malformed, claims(json!([]), "killed_externally", 0.9)]);
+    world.settle();
+    let told: Vec<&Vec<String>> = world.incident.exchanges.iter().map(|exchange| &exchange.faults).take(3).collect();
+    assert_eq!(told[1], &["line 1: expected value"]);
+    assert!(told[2][0].contains("cites: is empty"), "{told:?}");
+}
+
+#[test]
+fn a_claim_counts_where_no_rule_shows_a_cause_and_not_elsewhere() {
+    let mut world = thinking(&["analyst"], Vec::new());
+    world.settle_until("exchange_begun");
+    let status = world.incident.steps.iter().find(|record| record.step.name == "status").unwrap().step.id.to_string();
+    world.answers.push_back(claims(json!([status]), "memory_limit_too_small", 1.0));
+    world.settle();
+    let claimed = world.incident.findings.iter().find(|finding| finding.is_claimed()).expect("a finding");
+    assert_eq!(claimed.cause.as_ref().unwrap().code, "memory_limit_too_small");
+    assert_eq!(world.incident.cause.as_ref().unwrap().code, "killed_externally", "what a rule shows is worth more");
+    ends_as_ever(&mut world);
+}
+
+#[test]
+fn what_does_not_exist_is_no_evidence() {
+    let invented = || claims(json!(["inc_test.r1.99"]), "killed_externally", 0.9);
+    let mut world = thinking(&["analyst"], vec![invented(), invented(), invented()]);
+    world.settle();
+    assert!(world.incident.findings.iter().all(|finding| !finding.is_claimed()));
+    assert!(unused(&world)[2].contains("there is no evidence 'inc_test.r1.99'"), "{:?}", unused(&world));
+}
+
+#[test]
+fn models_are_not_waited_for_longer_than_their_time_out() {
+    let mut world = thinking(&["planner", "analyst"], Vec::new());
+    world.config.agents.planner.timeout = crate::domain::TimeSpan::from_millis(10);
+    world.config.agents.analyst.timeout = crate::domain::TimeSpan::from_millis(10);
+    ends_as_ever(&mut world);
+    assert_eq!(world.incident.exchanges.len(), 1, "ten milliseconds were lost; nothing is asked any more");
+}
+
+#[test]
+fn what_costs_too_much_is_not_asked() {
+    type Change = fn(&mut World);
+    let cases: [(&str, Change, usize); 5] = [
+        ("tokens of the incident", |world| world.config.agents.budgets.tokens_per_incident = 1_100, 1),
+        ("money of the incident", |world| world.config.agents.budgets.money_per_incident = 0.001, 1),
+        ("tokens of the day", |world| world.thought = Spent { tokens: 2_000_000, money: Cost(0) }, 0),
+        ("money of the day", |world| world.thought = Spent { tokens: 0, money: Cost(20_000_000) }, 0),
+        ("questions", |world| world.config.agents.questions = 1, 1),
+    ];
+    for (what, change, asked) in cases {
+        let more = || proposal(json!([]), json!([]));
+        let mut world = thinking(&["planner"], vec![more(), more(), more()]);
+        change(&mut world);
+        world.settle();
+        assert_eq!(world.incident.exchanges.len(), asked, "{what}");
+        assert_eq!(world.incident.state, IncidentState::AwaitingApproval, "{what}");
+    }
+}
+
+#[test]
+fn endless_revisions_end() {
+    let mut world = thinking(&["planner"], Vec::new());
+    for number in 0..50 {
+        world.answers.push_back(proposal(json!([step(&format!("again_{number}"), "check_resources")]), json!([])));
+    }
+    world.settle();
+    let questions = world.config.agents.questions as usize;
+    assert_eq!(world.incident.exchanges.len(), questions);
+    ends_as_ever(&mut world);
+}
+
+#[test]
+fn in_a_storm_only_its_own_incident_asks() {
+    let storm = Alerting { count: 5, targets: 5, in_storm: true };
+    let mut world = thinking(&["planner"], Vec::new());
+    world.alerting = storm;
+    world.settle();
+    assert_eq!(world.incident.exchanges.len(), 0);
+    let mut world = World::storm(5);
+    world.config.agents.planner.models = vec!["scripted".into()];
+    world.settle();
+    assert!(matches!(world.incident.trigger, Trigger::Storm { .. }) && !world.incident.exchanges.is_empty());
+}
+
+#[test]
+fn an_answer_that_another_process_waited_for_is_lost_and_asked_for_no_more() {
+    let mut world = thinking(&["planner"], Vec::new());
+    world.settle_until("exchange_begun");
+    let Next::Wait { effects, .. } = world.next() else { panic!("it is waited for") };
+    assert_eq!(effects, [Effect::Ask { index: 1 }]);
+    world.process = "two".into();
+    world.settle();
+    assert!(unused(&world)[0].starts_with("the process that asked ended"), "{:?}", unused(&world));
+}
+
+#[test]
+fn a_proposed_step_is_taken_only_in_the_case_that_it_is_for() {
+    let with = |name: &str, when: &str| {
+        let mut step = step(name, "check_resources");
+        step["expects"]["when"] = json!(when);
+        step
+    };
+    let steps = json!([with("taken", "status.exit_code == 137"), with("not_taken", "status.ready")]);
+    let mut world = thinking(&["planner"], vec![proposal(steps, json!([]))]);
+    world.settle();
+    let record = |name: &str| world.incident.steps.iter().find(|record| record.step.name == name).unwrap();
+    assert!(record("taken").evidence.is_some());
+    assert_eq!(record("not_taken").status, StepStatus::Skipped);
+    assert_eq!(record("not_taken").error.as_deref(), Some("it is for when status.ready, which does not hold"));
+}

@@ -1,0 +1,284 @@
+//! When models are asked, what is made of their answers, and when the runbooks serve instead.
+//!
+//! ```text
+//! a phase is over ─► analyst asked ─► findings ─► planner asked ─► revision ─► the next phase
+//!                       │ away, too slow, too dear, wrong twice ─► the runbooks serve, and the journal says why
+//! ```
+//!
+//! The runbook plan always stands behind: whatever a model does or does not do, the incident goes on.
+
+use super::{Effect, Next, Snapshot, Spent, diagnose, storm};
+use crate::config::{Agent, Agents};
+use crate::domain::{
+    AgentRole, EventBody, Exchange, ExchangeEnd, ExchangeOutcome, Incident, PhaseName, Plan, PlanSource, Proposal,
+    ProposedRemedy, Step, TimeSpan, Trigger, Window,
+};
+use crate::{
+    judge,
+    plan::{self, Left},
+};
+use std::collections::BTreeSet;
+
+/// How often a model is told what is wrong with its answer, and asked again.
+const REPAIRS: usize = 2;
+
+/// Faults of an answer that are told at most: it has to see a pattern, not all of them.
+const FAULTS: usize = 20;
+
+/// Who is asked at the end of a phase, in order: what was seen is judged before more is planned.
+const AFTER_A_PHASE: [AgentRole; 2] = [AgentRole::Analyst, AgentRole::Planner];
+
+/// The next move of those who think with models, between two phases; nothing once they have nothing to add.
+pub(super) fn between_phases(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
+    let of_interest = !matches!(incident.trigger, Trigger::Operation { .. }) && !incident.finished_phases.is_empty();
+    if !of_interest {
+        return None;
+    }
+    AFTER_A_PHASE.into_iter().find_map(|role| ask(incident, snapshot, role)).or_else(|| runbooks(incident, snapshot))
+}
+
+/// The runbooks' plan in the place of a model's, where no model has revised that in the light of what was seen since.
+fn runbooks(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
+    let current = incident.plan.as_ref().filter(|plan| matches!(plan.source, PlanSource::Model { .. }))?;
+    let stands = latest(incident, AgentRole::Planner).is_some_and(|exchange| exchange.unused.is_none());
+    if stands {
+        return None;
+    }
+    let plan = from_runbooks(incident, &diagnose::input(incident, snapshot), current)?;
+    let reason = "no model revised the plan; the runbooks serve".to_owned();
+    Some(Next::Append(vec![EventBody::PlanMade { plan, reason }]))
+}
+
+/// What the runbooks would look at now, if that is not what is planned.
+fn from_runbooks(incident: &Incident, input: &plan::PlanInput<'_>, current: &Plan) -> Option<Plan> {
+    let finished = incident.finished_phases.iter().max()?;
+    let evidence = diagnose::evidence(incident);
+    let names = diagnose::current_steps(incident).map(|record| record.step.name.clone()).collect();
+    plan::revise(input, &evidence, *finished, current, &names, diagnose::revision(incident))
+}
+
+/// The last exchange of an agent that knew all that is known now.
+fn latest(incident: &Incident, role: AgentRole) -> Option<&Exchange> {
+    let seen = diagnose::evidence(incident).len();
+    incident
+        .exchanges
+        .iter()
+        .rev()
+        .find(|exchange| (exchange.agent, exchange.diagnosis, exchange.seen) == (role, incident.diagnosed_since, seen))
+}
+
+/// The next move of the reporter, once there is a verdict.
+pub(super) fn report(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
+    if matches!(incident.trigger, Trigger::Operation { .. }) || incident.plan.is_none() {
+        return None;
+    }
+    ask(incident, snapshot, AgentRole::Reporter)
+}
+
+/// The remedy that the planner would try first, by its last answer in the present diagnosis.
+pub(super) fn choice(incident: &Incident) -> Option<&ProposedRemedy> {
+    let mut used = incident.exchanges.iter().rev().filter(|exchange| {
+        exchange.diagnosis == incident.diagnosed_since && exchange.settled && exchange.unused.is_none()
+    });
+    used.find_map(|exchange| match &exchange.end.as_ref()?.outcome {
+        ExchangeOutcome::Proposed { proposal } => proposal.remedy.as_ref(),
+        _ => None,
+    })
+}
+
+/// An agent's configuration, as the incident is pinned to it.
+pub fn agent(agents: &Agents, role: AgentRole) -> &Agent {
+    match role {
+        AgentRole::Planner => &agents.planner,
+        AgentRole::Analyst => &agents.analyst,
+        AgentRole::Reporter => &agents.reporter,
+    }
+}
+
+/// How long the models of an agent have left for this incident: what they cost it in vain counts, so that one that is
+/// away delays it by no more than its time-out, however often it would be asked.
+pub fn patience(incident: &Incident, agents: &Agents, role: AgentRole) -> TimeSpan {
+    let in_vain = incident.exchanges.iter().filter_map(|exchange| exchange.end.as_ref());
+    let lost: u64 =
+        in_vain.filter(|end| matches!(end.outcome, ExchangeOutcome::Failed { .. })).map(|end| end.milliseconds).sum();
+    TimeSpan::from_millis(agent(agents, role).timeout.as_millis().saturating_sub(lost))
+}
+
+fn ask(incident: &Incident, snapshot: &Snapshot<'_>, role: AgentRole) -> Option<Next> {
+    let agents = &snapshot.pinned.agents;
+    if agent(agents, role).models.is_empty() {
+        return None;
+    }
+    let Some(exchange) = latest(incident, role) else {
+        // Whatever is in the way of a question now is no reason to wait for it to go away.
+        let allowed = in_the_way(incident, snapshot, role).is_none();
+        return allowed.then(|| Next::Append(vec![begun(incident, snapshot, role, Vec::new(), Vec::new())]));
+    };
+    let index = exchange.index;
+    match &exchange.end {
+        _ if exchange.settled => None,
+        None if exchange.process == snapshot.process => {
+            Some(Next::Wait { effects: vec![Effect::Ask { index }], wakes_at: None })
+        }
+        None => Some(unused(index, "the process that asked ended before there was an answer")),
+        Some(end) => Some(settle(incident, snapshot, exchange, end)),
+    }
+}
+
+/// Why models are not asked; nothing if they may be.
+fn in_the_way(incident: &Incident, snapshot: &Snapshot<'_>, role: AgentRole) -> Option<&'static str> {
+    let agents = &snapshot.pinned.agents;
+    let budgets = &agents.budgets;
+    let own = spent(incident);
+    let questions = incident.exchanges.iter().filter(|exchange| exchange.diagnosis == incident.diagnosed_since);
+    let used_up = |spent: Spent, tokens: u64, money: f64| spent.tokens >= tokens || spent.money.units() >= money;
+    if patience(incident, agents, role).as_millis() == 0 {
+        Some("its models were away for as long as may be waited for them")
+    } else if questions.count() >= agents.questions as usize {
+        Some("this diagnosis has asked as often as it may")
+    } else if used_up(own, budgets.tokens_per_incident, budgets.money_per_incident) {
+        Some("this incident's budget is used up")
+    } else if used_up(snapshot.thought, budgets.tokens_per_day, budgets.money_per_day) {
+        Some("the day's budget is used up")
+    } else if snapshot.alerting.is_storm(&snapshot.current.policies.storm) && !storm::is_storm(incident) {
+        Some("in a storm, only its own incident asks")
+    } else {
+        None
+    }
+}
+
+/// What models cost an incident.
+pub fn spent(incident: &Incident) -> Spent {
+    incident.exchanges.iter().filter_map(|exchange| exchange.end.as_ref()).fold(Spent::default(), |mut spent, end| {
+        spent.tokens = spent.tokens.saturating_add(end.usage.total());
+        spent.money += end.cost;
+        spent
+    })
+}
+
+fn begun(
+    incident: &Incident,
+    snapshot: &Snapshot<'_>,
+    agent: AgentRole,
+    faults: Vec<String>,
+    windows: Vec<Window>,
+) -> EventBody {
+    EventBody::ExchangeBegun {
+        index: incident.exchanges.last().map_or(0, |last| last.index) + 1,
+        agent,
+        diagnosis: incident.diagnosed_since,
+        seen: diagnose::evidence(incident).len(),
+        faults,
+        windows,
+        process: snapshot.process.to_owned(),
+    }
+}
+
+fn unused(index: u32, why: &str) -> Next {
+    let unused = Some(format!("{why}; the runbooks serve"));
+    Next::Append(vec![EventBody::ExchangeSettled { index, unused }])
+}
+
+fn used(index: u32, mut events: Vec<EventBody>) -> Next {
+    events.push(EventBody::ExchangeSettled { index, unused: None });
+    Next::Append(events)
+}
+
+/// What an answer leads to.
+fn settle(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, end: &ExchangeEnd) -> Next {
+    let index = exchange.index;
+    match &end.outcome {
+        ExchangeOutcome::Failed { error } => unused(index, error),
+        ExchangeOutcome::Malformed { error } => again(incident, snapshot, exchange, vec![error.clone()]),
+        ExchangeOutcome::Written { .. } => used(index, Vec::new()),
+        ExchangeOutcome::Claimed { claims } => {
+            let (evidence, catalog) = (diagnose::evidence(incident), &snapshot.pinned.catalog);
+            match judge::claimed(claims, catalog, snapshot.kind, &evidence, &format!("claim_{index}")) {
+                Ok(findings) => {
+                    used(index, findings.into_iter().map(|finding| EventBody::FindingMade { finding }).collect())
+                }
+                Err(faults) => again(incident, snapshot, exchange, faults),
+            }
+        }
+        ExchangeOutcome::Proposed { proposal } => proposed(incident, snapshot, exchange, &end.model, proposal),
+    }
+}
+
+fn proposed(
+    incident: &Incident,
+    snapshot: &Snapshot<'_>,
+    exchange: &Exchange,
+    model: &str,
+    proposal: &Proposal,
+) -> Next {
+    let evidence = diagnose::evidence(incident);
+    let accepted = plan::accept(
+        proposal,
+        &offer(incident, diagnose::input(incident, snapshot), &evidence),
+        model,
+        diagnose::revision(incident),
+    );
+    match accepted {
+        Err(faults) => again(incident, snapshot, exchange, faults),
+        // It wants to see more of what is there before it decides.
+        Ok(_) if !proposal.windows.is_empty() && in_the_way(incident, snapshot, exchange.agent).is_none() => {
+            let windows = proposal.windows.clone();
+            Next::Append(vec![
+                EventBody::ExchangeSettled { index: exchange.index, unused: None },
+                begun(incident, snapshot, exchange.agent, Vec::new(), windows),
+            ])
+        }
+        Ok(None) => used(exchange.index, Vec::new()),
+        Ok(Some(plan)) => {
+            let reason = crate::domain::clean_text(&proposal.summary, 400);
+            used(exchange.index, vec![EventBody::PlanMade { plan, reason }])
+        }
+    }
+}
+
+/// Asks once more, with what is wrong with the answer; after the second time the runbooks serve.
+fn again(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, mut faults: Vec<String>) -> Next {
+    let index = exchange.index;
+    faults.truncate(FAULTS);
+    let alike = |other: &&Exchange| {
+        (other.agent, other.diagnosis, other.seen) == (exchange.agent, exchange.diagnosis, exchange.seen)
+    };
+    let repairs = incident.exchanges.iter().filter(alike).filter(|other| !other.faults.is_empty()).count();
+    let refused = format!("the answer was refused: {}", faults.join("; "));
+    if repairs >= REPAIRS {
+        return unused(index, &refused);
+    }
+    if let Some(why) = in_the_way(incident, snapshot, exchange.agent) {
+        return unused(index, &format!("{refused}; {why}"));
+    }
+    Next::Append(vec![
+        EventBody::ExchangeSettled { index, unused: Some(refused) },
+        begun(incident, snapshot, exchange.agent, faults, exchange.windows.clone()),
+    ])
+}
+
+/// What the planner may choose from now.
+pub(super) fn offer<'a>(
+    incident: &'a Incident,
+    input: plan::PlanInput<'a>,
+    evidence: &'a [&'a crate::domain::Evidence],
+) -> plan::Offer<'a> {
+    let from = match incident.finished_phases.iter().max() {
+        None => PhaseName::Triage,
+        Some(PhaseName::Triage) => PhaseName::Isolation,
+        Some(_) => PhaseName::RootCause,
+    };
+    let pending =
+        |step: &Step| super::decide::record(incident, &step.id).is_some_and(|record| !record.status.is_final());
+    let planned = incident.plan.iter().flat_map(|plan| plan.steps());
+    let planned = planned.filter(|(phase, step)| *phase < PhaseName::Resolution && pending(step));
+    let mut left: Vec<Left> = planned.map(|(phase, step)| Left { phase, step: step.clone(), planned: true }).collect();
+    let suggested = incident.plan.as_ref().and_then(|current| from_runbooks(incident, &input, current));
+    for (phase, step) in suggested.iter().flat_map(|plan| plan.steps()) {
+        if left.iter().all(|known| known.step.name != step.name) {
+            left.push(Left { phase, step: step.clone(), planned: false });
+        }
+    }
+    let names: BTreeSet<&str> = diagnose::current_steps(incident).map(|record| record.step.name.as_str()).collect();
+    plan::Offer::new(input, &incident.findings, evidence, names, left, from)
+}

@@ -1,0 +1,134 @@
+//! Anthropic's messages, natively: its OpenAI-compatible address ignores the form that is asked for.
+//!
+//! As Anthropic documents it in November 2026 ("Structured outputs", "Versions", "Errors" at platform.claude.com/docs), and as
+//! its Python clients 0.121 and 2.12 have it (`OutputConfigParam`, `StopReason`, `RefusalStopDetails`, `Usage`):
+//!
+//! - The form is `output_config: {format: {type: json_schema, schema}}`. It needs no beta header; the `output_format` of 2025
+//!   and its header `structured-outputs-2025-11-13` are on their way out.
+//! - Its schemas are a subset: objects allow no other properties; no recursion, no `minimum`, `maxLength` or other bounds.
+//!   OpenAI's strict subset, without recursion, is inside it. But a schema is compiled to a grammar, and one with many unions
+//!   is refused with status 400: "The compiled grammar is too large" (anthropics/anthropic-sdk-python#1185). So a question that
+//!   is refused for its schema is asked once more with the schema as text; what is answered is checked in any case.
+//! - A version keeps its parameters. 2023-06-01 is known to all gateways and clouds; 2026-10-21 is not, and has no
+//!   `temperature`. Before, a temperature ends at 1.
+
+use super::wire::Api;
+use super::{Answer, Model, ModelError, Question, Turn, Unanswered, estimate, reading};
+use crate::config::ModelConfig;
+use crate::domain::TimeSpan;
+use futures_util::future::BoxFuture;
+use reqwest::header::HeaderValue;
+use serde_json::{Value, json};
+
+/// The version of the API, unless the configuration says another.
+const VERSION: &str = "2023-06-01";
+
+/// A model that speaks it.
+pub struct Anthropic {
+    api: Api,
+    address: String,
+    version: HeaderValue,
+    model: String,
+    max_output_tokens: u32,
+    temperature: Option<f64>,
+    timeout: TimeSpan,
+}
+
+impl Anthropic {
+    /// A configured model.
+    ///
+    /// # Errors
+    /// The key or the version cannot stand in a header, or there is no TLS; in words that do not show it.
+    pub fn new(config: &ModelConfig) -> Result<Self, String> {
+        let version = config.api_version.as_deref().unwrap_or(VERSION);
+        let temperature = config.temperature.filter(|_| version == VERSION);
+        Ok(Self {
+            api: Api::of(config)?,
+            address: format!("{}/v1/messages", config.base_url.trim_end_matches('/')),
+            version: version.parse().map_err(|_| "'api_version' has characters that no header may have")?,
+            model: config.model.clone(),
+            max_output_tokens: config.max_output_tokens,
+            temperature: temperature.map(|temperature| reading::decimal(temperature).min(1.0)),
+            timeout: config.timeout,
+        })
+    }
+
+    /// A question with its form enforced, or, where its schema was refused, described.
+    fn body(&self, question: &Question, enforced: bool) -> Value {
+        let turns = question.turns.iter().map(|turn| match turn {
+            Turn::Told(text) => json!({"role": "user", "content": text}),
+            Turn::Said(text) => json!({"role": "assistant", "content": text}),
+        });
+        let mut body = json!({
+            "model": self.model,
+            "max_tokens": self.max_output_tokens,
+            "system": question.system,
+            "messages": turns.collect::<Vec<_>>(),
+        });
+        if enforced {
+            body["output_config"] = json!({"format": {"type": "json_schema", "schema": question.schema}});
+        } else {
+            body["system"] = json!(format!(
+                "{}\n\nAnswer with one JSON value and nothing else. It has this JSON Schema:\n{}",
+                question.system, question.schema
+            ));
+        }
+        if let Some(temperature) = self.temperature {
+            body["temperature"] = json!(temperature);
+        }
+        body
+    }
+
+    async fn post(&self, body: &Value) -> Result<Vec<u8>, ModelError> {
+        let request =
+            self.api.client().post(&self.address).header("anthropic-version", self.version.clone()).json(body).build();
+        let request = request.map_err(|error| ModelError::Unreadable(error.without_url().to_string()))?;
+        self.api.send(request).await
+    }
+
+    async fn message(&self, question: &Question) -> Result<Answer, Unanswered> {
+        let answered = match self.post(&self.body(question, true)).await {
+            Err(error) if is_of_the_schema(&error) => self.post(&self.body(question, false)).await,
+            answered => answered,
+        };
+        let body = answered.map_err(|error| Unanswered::by(error, question))?;
+        let message: Value =
+            serde_json::from_slice(&body).map_err(|error| ModelError::Unreadable(error.to_string()))?;
+        read(&message, question)
+    }
+}
+
+impl Model for Anthropic {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer, Unanswered>> {
+        Box::pin(reading::within(self.timeout, question, self.message(question)))
+    }
+}
+
+/// Whether a question was refused because its schema is too much to enforce.
+fn is_of_the_schema(error: &ModelError) -> bool {
+    let ModelError::Rejected { status: 400, message } = error else { return false };
+    let message = message.to_ascii_lowercase();
+    ["grammar", "schema"].iter().any(|word| message.contains(word))
+}
+
+/// What a message says. Of what it may hold, only what is needed is looked at.
+fn read(message: &Value, question: &Question) -> Result<Answer, Unanswered> {
+    let blocks = message["content"].as_array();
+    let blocks = blocks.ok_or_else(|| ModelError::Unreadable("there is no content in it".into()))?;
+    let text: String =
+        blocks.iter().filter(|block| block["type"] == "text").filter_map(|block| block["text"].as_str()).collect();
+    let count = |name: &str| message["usage"][name].as_u64();
+    // What was read from a cache or put into one is not among the input.
+    let cached = ["cache_creation_input_tokens", "cache_read_input_tokens"].into_iter().filter_map(count).sum::<u64>();
+    let input = count("input_tokens").map(|input| input.saturating_add(cached));
+    let usage = estimate::usage(input, count("output_tokens"), question, &text);
+    let error = match message["stop_reason"].as_str() {
+        Some("max_tokens" | "model_context_window_exceeded") => ModelError::CutOff,
+        Some("refusal") => {
+            reading::declined(message["stop_details"]["explanation"].as_str().unwrap_or("it says no more"))
+        }
+        _ if text.trim().is_empty() => ModelError::Empty,
+        _ => return Ok(Answer { text: reading::unfenced(&text).to_owned(), usage }),
+    };
+    Err(Unanswered { error, usage })
+}

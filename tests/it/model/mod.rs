@@ -1,0 +1,5 @@
+//! Models that plan: what they are offered and told, how they are asked, and what is made of their answers.
+
+mod proposals;
+pub mod scripted;
+mod wire;
