@@ -1,7 +1,7 @@
 //! OpenAI's chat completions: of OpenAI itself, on Azure, of vLLM, LiteLLM, Ollama and whatever is compatible.
 //!
 //! The crate makes the requests; [`Api`] sends them and reads what comes back. Why, says
-//! `docs/decisions/0012-async-openai-makes-requests-only.md`.
+//! `docs/decisions/0014-async-openai-makes-requests-only.md`.
 
 use super::wire::Api;
 use super::{Answer, Model, ModelError, Question, Turn, Unanswered, estimate, reading};
