@@ -1,5 +1,6 @@
 //! Models that plan: what they are offered and told, how they are asked, and what is made of their answers.
 
+pub mod asked;
 mod proposals;
 pub mod scripted;
 mod wire;

@@ -1,6 +1,7 @@
 //! Proposals of a model over the shipped catalogue: valid ones become plans, of the others every fault is told, and
 //! nothing of them is done.
 
+use super::asked::{Asked, claims, faults, nothing_new};
 use crate::support::{shipped, strict_schema::violations};
 use oncalld::{
     domain::{
@@ -194,4 +195,64 @@ fn the_forms_of_answers_are_in_the_strict_subset() {
             assert_eq!(violations(&schema), Vec::<String>::new(), "{schema:#}");
         }
     });
+}
+
+/// What the scripted models of other tests say is made of what they are offered; here it is shown to be valid.
+#[test]
+fn an_answer_that_is_made_of_the_question_is_valid() {
+    with_offer(&[], |offer| {
+        let asked = question(&proposal_schema(offer), "### Evidence e.r1.1: status = get_status of api, read at x");
+        assert_eq!((asked.form(), asked.remedies()), ("proposal", Vec::<&str>::new()));
+        assert_eq!(asked.operations(), offer.operations.keys().copied().collect::<Vec<_>>());
+        assert_eq!(asked.evidence("status").as_deref(), Some("e.r1.1"));
+        let parse =
+            |answer: Value| serde_json::from_value::<Proposal>(answer).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(accept(&parse(nothing_new(&asked)), offer, "scripted", 2), Ok(None));
+        let mut answer = asked.proposal();
+        answer["steps"] = json!([asked.step("usage", "check_resources"), asked.step("words", "get_logs")]);
+        let plan = accept(&parse(answer), offer, "scripted", 2).expect("valid").expect("another plan");
+        assert_eq!(plan.steps().count(), asked.planned().len() + 2);
+
+        let asked = question(&claims_schema(offer), "");
+        assert_eq!((asked.form(), asked.causes()), ("claims", offer.causes.iter().copied().collect()));
+        let claims = claims("it was too small", &["e.r1.1".to_owned()], asked.causes()[0], 0.9);
+        assert!(serde_json::from_value::<oncalld::domain::Claims>(claims).is_ok());
+    });
+}
+
+#[test]
+fn a_question_that_no_vendor_would_take_fails_its_test() {
+    with_offer(&[], |offer| {
+        let good = question(&proposal_schema(offer), "it is down");
+        assert_eq!(faults(&good), Vec::<String>::new());
+        for (pointer, value) in [
+            ("/model", json!("")),
+            ("/max_tokens", json!(null)),
+            ("/messages", json!([])),
+            ("/messages/0/content", json!("")),
+            ("/messages/0/role", json!("assistant")),
+            ("/response_format/json_schema/strict", json!(false)),
+            ("/response_format/json_schema/schema", json!(null)),
+            ("/response_format/json_schema/schema/required", json!([])),
+            ("/response_format/json_schema/schema/properties/steps/minItems", json!(1)),
+        ] {
+            let mut bad = good.clone();
+            let (parent, field) = pointer.rsplit_once('/').expect("a field");
+            let parent = bad.body.pointer_mut(parent).expect(pointer);
+            match field.parse::<usize>() {
+                Ok(index) => parent[index] = value,
+                Err(_) => parent[field] = value,
+            }
+            assert_ne!(faults(&bad), Vec::<String>::new(), "{pointer}");
+        }
+    });
+}
+
+fn question(schema: &Value, told: &str) -> Asked {
+    let form = json!({"name": "form", "strict": true, "schema": schema});
+    let body = json!({
+        "model": "scripted", "max_tokens": 100, "messages": [{"role": "user", "content": format!("{told}\n.")}],
+        "response_format": {"type": "json_schema", "json_schema": form},
+    });
+    Asked { line: "POST /v1/chat/completions".into(), headers: Vec::new(), body }
 }

@@ -1,43 +1,13 @@
 //! A server that plays a model: it answers as a script says, with every trouble that a real one may make, and keeps what
 //! it was asked. It speaks HTTP/1.1 itself, since a library would not send what is no HTTP, nor hang up in the middle.
+//! Every question is checked, so that no test can forget to: one that a vendor would refuse fails its test.
 
+use super::asked::{self, Asked};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-
-/// A question as it came over the wire.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// Method, path and query.
-    pub line: String,
-    /// Headers, names in lower case, sorted.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Value,
-}
-
-impl Asked {
-    /// A header's value.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The form of the answer that was asked for, in either dialect; null if it is not enforced.
-    pub fn schema(&self) -> &Value {
-        let places = ["/response_format/json_schema/schema", "/output_config/format/schema"];
-        places.iter().find_map(|place| self.body.pointer(place)).unwrap_or(&Value::Null)
-    }
-
-    /// Everything that the model is told, of all roles.
-    pub fn text(&self) -> String {
-        let system = self.body["system"].as_str().unwrap_or_default();
-        let messages = self.body["messages"].as_array().into_iter().flatten();
-        let said = messages.map(|message| message["content"].as_str().unwrap_or_default());
-        std::iter::once(system).chain(said).collect::<Vec<_>>().join("\n")
-    }
-}
 
 /// What is sent.
 #[derive(Clone, Debug)]
@@ -145,6 +115,12 @@ impl Reply {
         Self::json(200, answer)
     }
 
+    /// This as JSON, in the dialect in which it was asked.
+    pub fn to(asked: &Asked, answer: &Value) -> Self {
+        let text = answer.to_string();
+        if asked.line.ends_with("/v1/messages") { Self::anthropic(&text) } else { Self::openai(&text) }
+    }
+
     /// What Anthropic answers.
     pub fn anthropic(text: &str) -> Self {
         Self::anthropic_but(text, |_| {})
@@ -179,6 +155,7 @@ type Script = Box<dyn Fn(usize, &Asked) -> Reply + Send + Sync>;
 struct Kept {
     script: Script,
     asked: Mutex<Vec<Asked>>,
+    faults: Mutex<Vec<String>>,
     sent: Mutex<usize>,
 }
 
@@ -199,7 +176,8 @@ impl Scripted {
 
     /// Answers by the number of the question, from 0, and what it says.
     pub fn with(script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let kept = Arc::new(Kept { script: Box::new(script), asked: Mutex::default(), sent: Mutex::default() });
+        let (asked, faults, sent) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let kept = Arc::new(Kept { script: Box::new(script), asked, faults, sent });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -236,12 +214,16 @@ impl Drop for Scripted {
     fn drop(&mut self) {
         // Tests may be async, and there a runtime cannot wait for its tasks.
         self.runtime.take().expect("it runs until here").shutdown_background();
+        let faults = self.kept.faults.lock().expect("no panic");
+        // A second panic would abort the whole run, and hide the first.
+        assert!(faults.is_empty() || std::thread::panicking(), "no vendor takes this: {faults:#?}");
     }
 }
 
 /// One question, one answer, one connection. Whoever asks may leave at any time.
 async fn converse(mut stream: TcpStream, kept: &Kept) -> Option<()> {
     let asked = question(&mut stream).await?;
+    kept.faults.lock().expect("no panic").extend(asked::faults(&asked));
     let reply = {
         let mut all = kept.asked.lock().expect("no panic");
         let reply = (kept.script)(all.len(), &asked);
