@@ -127,7 +127,12 @@ impl Feed {
                 None => line("finding", Tone::Strong, one_line(&finding.summary)),
             }],
             EventBody::ApprovalRequested { approval } => self.approval(approval),
-            _ => self.incident_lines(body).or_else(|| self.action_lines(body)).into_iter().collect(),
+            _ => self
+                .incident_lines(body)
+                .or_else(|| exchange_line(body))
+                .or_else(|| self.action_lines(body))
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -147,18 +152,6 @@ impl Feed {
             EventBody::FreezeEnded { window } => {
                 line("freeze", Tone::Good, format!("over: window '{}'", one_line(window)))
             }
-            EventBody::ExchangeBegun { agent, faults, .. } if faults.is_empty() => {
-                line("asks", Tone::Faint, format!("the {agent}'s model"))
-            }
-            EventBody::ExchangeBegun { agent, faults, .. } => {
-                line("asks", Tone::Faint, format!("the {agent}'s model again, with {} of its faults", faults.len()))
-            }
-            EventBody::ExchangeEnded { end, .. } => {
-                let seconds = end.milliseconds as f64 / 1_000.0;
-                let answered = format!("{} in {seconds:.1} s, {} tokens", one_line(&end.model), end.usage.total());
-                line("answer", Tone::Faint, answered)
-            }
-            EventBody::ExchangeSettled { unused: Some(why), .. } => line("answer", Tone::Warning, one_line(why)),
             EventBody::PlanMade { plan, reason } => line("plan", Tone::Faint, plan_text(plan, reason)),
             EventBody::RemedyManual { instructions, reason, .. } => {
                 line("manual", Tone::Warning, format!("{} ({})", one_line(instructions), one_line(reason)))
@@ -321,6 +314,25 @@ impl Feed {
         );
         lines
     }
+}
+
+/// What a model is asked, and what comes of it.
+fn exchange_line(body: &EventBody) -> Option<Line> {
+    Some(match body {
+        EventBody::ExchangeBegun { agent, faults, .. } if faults.is_empty() => {
+            line("asks", Tone::Faint, format!("the {agent}'s model"))
+        }
+        EventBody::ExchangeBegun { agent, faults, .. } => {
+            line("asks", Tone::Faint, format!("the {agent}'s model again, with {} of its faults", faults.len()))
+        }
+        EventBody::ExchangeEnded { end, .. } => {
+            let seconds = end.milliseconds as f64 / 1_000.0;
+            let answered = format!("{} in {seconds:.1} s, {} tokens", one_line(&end.model), end.usage.total());
+            line("answer", Tone::Faint, answered)
+        }
+        EventBody::ExchangeSettled { unused: Some(why), .. } => line("answer", Tone::Warning, one_line(why)),
+        _ => return None,
+    })
 }
 
 fn by(trigger: &Trigger) -> String {

@@ -244,8 +244,8 @@ impl Metrics {
                 let asked = incident.and_then(|incident| {
                     incident.approvals.iter().find(|a| a.id == *approval && a.state == ApprovalState::Pending)
                 });
-                let decided = matches!(event.body, EventBody::ApprovalDecided { .. });
                 if let Some(asked) = asked {
+                    let decided = matches!(event.body, EventBody::ApprovalDecided { .. });
                     let outcome = if decided { "decided" } else { "expired" };
                     self.approval_wait.get_or_create(&OutcomeLabels { outcome }).observe(since(asked.requested_at));
                 }
@@ -260,25 +260,21 @@ impl Metrics {
                     self.diagnosis.get_or_create(&CauseLabels { cause: "none" }).observe(since(incident.opened_at));
                 }
             }
-            EventBody::ExchangeEnded { index, end } => {
-                let asked = incident.and_then(|known| known.exchanges.iter().find(|asked| asked.index == *index));
-                self.thinking.ended(asked.map(|asked| asked.agent), end);
+            EventBody::ExchangeEnded { .. } | EventBody::ExchangeSettled { .. } => {
+                self.thinking.observe(&event.body, incident);
             }
-            EventBody::ExchangeSettled { unused: Some(_), .. } => self.thinking.unused(),
             EventBody::LeftOutFetched { error, .. } => {
                 let outcome = if error.is_none() { "fetched" } else { "failed" };
                 self.left_out.get_or_create(&OutcomeLabels { outcome }).inc();
             }
-            EventBody::IncidentClosed { .. } => {
-                if let Some(incident) = incident {
-                    let verdict = incident.verdict.map_or("none", Verdict::as_str);
-                    self.closed.get_or_create(&VerdictLabels { verdict }).inc();
-                    self.resolution.observe(since(incident.opened_at));
-                }
-            }
+            EventBody::IncidentClosed { .. } => incident.into_iter().for_each(|incident| {
+                let verdict = incident.verdict.map_or("none", Verdict::as_str);
+                self.closed.get_or_create(&VerdictLabels { verdict }).inc();
+                self.resolution.observe(since(incident.opened_at));
+            }),
             EventBody::NotificationFinished { channel, error, .. } => {
-                let outcome = if error.is_none() { "sent" } else { "failed" };
-                self.notifications.get_or_create(&ChannelLabels { channel: channel.clone(), outcome }).inc();
+                let (channel, outcome) = (channel.clone(), if error.is_none() { "sent" } else { "failed" });
+                self.notifications.get_or_create(&ChannelLabels { channel, outcome }).inc();
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! What is counted of models: questions, tokens, money, and how long answers take.
 
-use crate::domain::{AgentRole, ExchangeEnd, ExchangeOutcome};
+use crate::domain::{AgentRole, EventBody, ExchangeEnd, ExchangeOutcome, Incident};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 use prometheus_client::registry::Registry;
@@ -61,8 +61,21 @@ impl ThinkingMetrics {
         registry.register("model_answers_unused", "Answers that were not used, or did not come", self.unused.clone());
     }
 
-    /// Counts an exchange that ended.
-    pub fn ended(&self, agent: Option<AgentRole>, end: &ExchangeEnd) {
+    /// Counts what happened in an exchange; `incident` is what it was before.
+    pub fn observe(&self, body: &EventBody, incident: Option<&Incident>) {
+        match body {
+            EventBody::ExchangeEnded { index, end } => {
+                let asked = incident.and_then(|known| known.exchanges.iter().find(|asked| asked.index == *index));
+                self.ended(asked.map(|asked| asked.agent), end);
+            }
+            EventBody::ExchangeSettled { unused: Some(_), .. } => {
+                self.unused.inc();
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&self, agent: Option<AgentRole>, end: &ExchangeEnd) {
         let outcome = match &end.outcome {
             ExchangeOutcome::Proposed { .. } | ExchangeOutcome::Claimed { .. } | ExchangeOutcome::Written { .. } => {
                 "answered"
@@ -77,10 +90,5 @@ impl ThinkingMetrics {
         }
         self.cost.get_or_create(&ModelLabels { model: model.clone() }).inc_by(end.cost.units());
         self.seconds.get_or_create(&ModelLabels { model }).observe(end.milliseconds as f64 / 1_000.0);
-    }
-
-    /// Counts an answer that is not used.
-    pub fn unused(&self) {
-        self.unused.inc();
     }
 }

@@ -109,11 +109,10 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         }
         EventBody::PhaseFinished { phase, .. } => incident.finished_phases.push(*phase),
         EventBody::FindingMade { finding } => diagnosis::found(incident, finding),
-        EventBody::RemedyManual { remedy, instructions, reason } => incident.manual.push(ManualRemedy {
-            remedy: remedy.clone(),
-            instructions: instructions.clone(),
-            reason: reason.clone(),
-        }),
+        EventBody::RemedyManual { remedy, instructions, reason } => {
+            let (remedy, instructions, reason) = (remedy.clone(), instructions.clone(), reason.clone());
+            incident.manual.push(ManualRemedy { remedy, instructions, reason });
+        }
         EventBody::StepPrepared { .. }
         | EventBody::PrepareFailed { .. }
         | EventBody::GateDecided { .. }
@@ -139,9 +138,7 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         EventBody::EnvironmentReturned {} => away::returned(incident),
         EventBody::IncidentTakenOver { by } => incident.taken_over_by = Some(by.clone()),
         EventBody::IncidentReleased { .. } => released(incident),
-        EventBody::CommentAdded { by, text } => {
-            incident.comments.push(Comment { at, by: by.clone(), text: text.clone() });
-        }
+        EventBody::CommentAdded { by, text } => commented(incident, by, text, at),
         EventBody::IncidentClosed { .. } => {
             diagnosis::end(incident);
             incident.closed_at = Some(at);
@@ -159,6 +156,10 @@ pub fn apply(incident: &mut Incident, event: &Event) {
 fn released(incident: &mut Incident) {
     incident.taken_over_by = None;
     incident.recheck = None;
+}
+
+fn commented(incident: &mut Incident, by: &str, text: &str, at: Timestamp) {
+    incident.comments.push(Comment { at, by: by.to_owned(), text: text.to_owned() });
 }
 
 /// Several channels carry the same call for help; it counts once.

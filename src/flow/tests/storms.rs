@@ -2,11 +2,20 @@
 
 use super::{target::all_well, trouble::count, world::World};
 use crate::config::{Config, Sources};
-use crate::domain::{AlertStatus, EventBody, IncidentState, TimeSpan, Verdict};
+use crate::domain::{AlertStatus, EventBody, IncidentState, TimeSpan, Trigger, Verdict};
 use crate::flow::{Next, diagnose_again, storm, storm_key};
 use crate::gate::Alerting;
 use serde_json::json;
 use std::collections::BTreeMap;
+
+impl World {
+    /// The incident of a storm.
+    pub fn storm(alerting: usize) -> Self {
+        let mut world = Self::opened(BTreeMap::new(), Trigger::Storm { targets: alerting });
+        world.alerting = Alerting { count: alerting, targets: alerting, in_storm: true };
+        world
+    }
+}
 
 fn alerting(count: usize, targets: usize) -> Alerting {
     Alerting { count, targets, in_storm: false }

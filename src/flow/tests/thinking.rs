@@ -3,12 +3,29 @@
 use super::{target::killed, trouble::count, world::World};
 use crate::config::Agents;
 use crate::domain::{
-    Claims, Cost, Decision, EventBody, ExchangeOutcome, IncidentState, PhaseName, PlanSource, Proposal, StepStatus,
-    Trigger, Verdict,
+    Claims, Cost, Decision, Digest, EventBody, ExchangeEnd, ExchangeOutcome, IncidentState, PhaseName, PlanSource,
+    Proposal, StepStatus, Trigger, Usage, Verdict,
 };
 use crate::flow::{Effect, Next, Spent};
 use crate::gate::Alerting;
 use serde_json::{Value, json};
+
+impl World {
+    /// A model answers, or is away where there is no answer left.
+    pub(super) fn answer(&mut self, index: u32) {
+        let away = || ExchangeOutcome::Failed { error: "the model is away".into() };
+        let end = ExchangeEnd {
+            model: "scripted".into(),
+            request: Digest::of(b"question"),
+            answer: None,
+            usage: Usage { input: 1_000, output: 100 },
+            cost: Cost(1_000),
+            milliseconds: 10,
+            outcome: self.answers.pop_front().unwrap_or_else(away),
+        };
+        self.append(vec![EventBody::ExchangeEnded { index, end }]);
+    }
+}
 
 /// A killed service, whose planner and analyst are models with these answers.
 fn thinking(agents: &[&str], answers: Vec<ExchangeOutcome>) -> World {

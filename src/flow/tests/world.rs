@@ -3,10 +3,9 @@
 use super::target::{identity, well};
 use crate::config::{Channel, ChannelKind, Config, Notice, Sources};
 use crate::domain::{
-    ActCall, Alert, AlertStatus, Approval, ApprovalState, Binding, CallOutcome, Cost, Decision, DeliveryId, Digest,
-    EnvironmentKind, Event, EventBody, Evidence, ExchangeEnd, ExchangeOutcome, Incident, IncidentId, Inventory, Labels,
-    Left, PreparedCall, Risk, Service, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Usage,
-    Values,
+    ActCall, Alert, AlertStatus, Approval, ApprovalState, Binding, CallOutcome, Decision, DeliveryId, Digest,
+    EnvironmentKind, Event, EventBody, Evidence, ExchangeOutcome, Incident, IncidentId, Inventory, Labels, Left,
+    PreparedCall, Risk, Service, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Values,
 };
 use crate::flow::{
     Busy, Dependency, Effect, Inspected, Next, Snapshot, Spent, apply, compared, decide, decision, impossible,
@@ -27,7 +26,7 @@ pub struct World {
     pub awaited_is_open: bool,
     pub busy: Vec<Busy>,
     pub reading: usize,
-    /// What models answer, in order; where there is none left, they are away.
+    /// What models answer, in order; then they are away.
     pub answers: VecDeque<ExchangeOutcome>,
     /// What models have cost today.
     pub thought: Spent,
@@ -63,6 +62,10 @@ pub struct World {
     cleared: Vec<(Effect, Cleared)>,
 }
 
+fn built_in() -> Config {
+    Config::load(Sources::built_in(), &BTreeMap::new()).unwrap()
+}
+
 impl World {
     /// An incident that an alert opened.
     pub fn new(facts: BTreeMap<&'static str, Value>) -> Self {
@@ -73,21 +76,15 @@ impl World {
 
     /// An incident of one operation that `carol` asked for.
     pub fn by_hand(operation: &str, facts: BTreeMap<&'static str, Value>) -> Self {
-        let config = Config::load(Sources::built_in(), &BTreeMap::new()).unwrap();
+        let config = built_in();
         let arguments = config.catalog.operations[operation].check_arguments(Values::new()).unwrap();
         let trigger = Trigger::Operation { name: "carol".into(), operation: operation.into(), arguments };
         Self::opened(facts, trigger)
     }
 
-    /// The incident of a storm.
-    pub fn storm(alerting: usize) -> Self {
-        let mut world = Self::opened(BTreeMap::new(), Trigger::Storm { targets: alerting });
-        world.alerting = Alerting { count: alerting, targets: alerting, in_storm: true };
-        world
-    }
-
-    fn opened(facts: BTreeMap<&'static str, Value>, trigger: Trigger) -> Self {
-        let config = Config::load(Sources::built_in(), &BTreeMap::new()).unwrap();
+    /// An incident as it is opened.
+    pub fn opened(facts: BTreeMap<&'static str, Value>, trigger: Trigger) -> Self {
+        let config = built_in();
         let now = "2026-11-21T03:00:00Z".parse().unwrap();
         let opening = EventBody::IncidentOpened {
             environment: "local".into(),
@@ -100,9 +97,8 @@ impl World {
             follows: None,
             read_only: None,
         };
-        let id = IncidentId::new("inc_test");
-        let event = |seq, body| Event { seq, at: now, incident: Some(id.clone()), body, hash: Digest::new("") };
-        let first = event(1, opening);
+        let incident = Some(IncidentId::new("inc_test"));
+        let first = Event { seq: 1, at: now, incident, body: opening, hash: Digest::new("") };
         Self {
             incident: opened(&first).unwrap(),
             config,
@@ -311,20 +307,6 @@ impl World {
                 self.append(vec![EventBody::NotificationFinished { channel, subject, error }]);
             }
         }
-    }
-
-    fn answer(&mut self, index: u32) {
-        let away = || ExchangeOutcome::Failed { error: "the model is away".into() };
-        let end = ExchangeEnd {
-            model: "scripted".into(),
-            request: Digest::of(b"question"),
-            answer: None,
-            usage: Usage { input: 1_000, output: 100 },
-            cost: Cost(1_000),
-            milliseconds: 10,
-            outcome: self.answers.pop_front().unwrap_or_else(away),
-        };
-        self.append(vec![EventBody::ExchangeEnded { index, end }]);
     }
 
     fn step(&self, id: &StepId) -> Step {
