@@ -7,9 +7,10 @@
 
 use super::facts::summary;
 use super::style::{Style, Tone, command_line, one_line};
+use super::thoughts;
 use crate::domain::{
-    AlertStatus, Approval, CallOutcome, Decision, Event, EventBody, GateDecision, Plan, StepId, StepOutcome, Trigger,
-    Verdict,
+    AlertStatus, Approval, CallOutcome, Decision, Event, EventBody, Finding, GateDecision, Plan, PlanSource, StepId,
+    StepOutcome, Trigger, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -118,21 +119,20 @@ impl Feed {
             EventBody::StepFinished { step, attempt, outcome, milliseconds } => {
                 vec![self.step_finished(step, *attempt, outcome, *milliseconds)]
             }
-            EventBody::FindingMade { finding } => vec![match &finding.cause {
-                Some(cause) => line(
-                    "cause",
-                    Tone::Strong,
-                    format!("{} ({:.2})  {}", cause.code, cause.confidence, one_line(&finding.summary)),
-                ),
-                None => line("finding", Tone::Strong, one_line(&finding.summary)),
-            }],
+            EventBody::FindingMade { finding } => vec![found(finding)],
+            EventBody::PlanMade { plan, reason } => {
+                let mut lines = vec![line("plan", Tone::Faint, plan_text(plan, reason))];
+                lines.extend(thoughts::proposed(plan).map(|text| line("", Tone::Faint, text)));
+                lines
+            }
+            EventBody::ExpectationJudged { step, judged } => {
+                vec![line(self.phase(step), Tone::Faint, format!("{}: {}", self.what(step), one_line(&judged.words())))]
+            }
             EventBody::ApprovalRequested { approval } => self.approval(approval),
-            _ => self
-                .incident_lines(body)
-                .or_else(|| exchange_line(body))
-                .or_else(|| self.action_lines(body))
-                .into_iter()
-                .collect(),
+            _ => match thoughts::line(body) {
+                Some((heading, tone, text)) => vec![line(heading, tone, text)],
+                None => self.incident_lines(body).or_else(|| self.action_lines(body)).into_iter().collect(),
+            },
         }
     }
 
@@ -152,7 +152,6 @@ impl Feed {
             EventBody::FreezeEnded { window } => {
                 line("freeze", Tone::Good, format!("over: window '{}'", one_line(window)))
             }
-            EventBody::PlanMade { plan, reason } => line("plan", Tone::Faint, plan_text(plan, reason)),
             EventBody::RemedyManual { instructions, reason, .. } => {
                 line("manual", Tone::Warning, format!("{} ({})", one_line(instructions), one_line(reason)))
             }
@@ -316,23 +315,13 @@ impl Feed {
     }
 }
 
-/// What a model is asked, and what comes of it.
-fn exchange_line(body: &EventBody) -> Option<Line> {
-    Some(match body {
-        EventBody::ExchangeBegun { agent, faults, .. } if faults.is_empty() => {
-            line("asks", Tone::Faint, format!("the {agent}'s model"))
-        }
-        EventBody::ExchangeBegun { agent, faults, .. } => {
-            line("asks", Tone::Faint, format!("the {agent}'s model again, with {} of its faults", faults.len()))
-        }
-        EventBody::ExchangeEnded { end, .. } => {
-            let seconds = end.milliseconds as f64 / 1_000.0;
-            let answered = format!("{} in {seconds:.1} s, {} tokens", one_line(&end.model), end.usage.total());
-            line("answer", Tone::Faint, answered)
-        }
-        EventBody::ExchangeSettled { unused: Some(why), .. } => line("answer", Tone::Warning, one_line(why)),
-        _ => return None,
-    })
+fn found(finding: &Finding) -> Line {
+    let by = finding.model.as_ref().map_or_else(String::new, |model| format!("the model {} claims: ", one_line(model)));
+    let summary = one_line(&finding.summary);
+    match &finding.cause {
+        Some(cause) => line("cause", Tone::Strong, format!("{} ({:.2})  {by}{summary}", cause.code, cause.confidence)),
+        None => line("finding", Tone::Strong, format!("{by}{summary}")),
+    }
 }
 
 fn by(trigger: &Trigger) -> String {
@@ -346,7 +335,11 @@ fn by(trigger: &Trigger) -> String {
 
 fn plan_text(plan: &Plan, reason: &str) -> String {
     let phases: Vec<String> = plan.phases.iter().map(|phase| format!("{} {}", phase.name, phase.steps.len())).collect();
-    format!("{}  ({})", one_line(reason), phases.join(", "))
+    let by = match &plan.source {
+        PlanSource::Model { model } => format!("by {}: ", one_line(model)),
+        PlanSource::Runbook { .. } | PlanSource::Person { .. } => String::new(),
+    };
+    format!("{by}{}  ({})", one_line(reason), phases.join(", "))
 }
 
 fn verdict_tone(verdict: Verdict) -> Tone {
@@ -358,43 +351,5 @@ fn verdict_tone(verdict: Verdict) -> Tone {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn event(body: serde_json::Value) -> Event {
-        let mut whole = json!({"seq": 1, "at": "2026-11-21T12:00:01Z", "incident": "inc_1", "hash": ""});
-        whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
-        serde_json::from_value(whole).unwrap()
-    }
-
-    #[test]
-    fn a_step_is_named_by_the_plan_that_it_came_from() {
-        let mut feed = Feed::new(Style::plain());
-        let plan = json!({"kind": "plan_made", "reason": "an alert fired", "plan": {"revision": 1,
-            "source": {"by": "runbook", "runbooks": ["general"]}, "phases": [{"name": "triage", "steps": [{
-            "id": "inc_1.r1.0", "name": "status", "operation": "get_status", "target": "api", "arguments": {},
-            "reason": "", "role": {"is": "diagnose"}, "timeout": "10s"}]}]}});
-        assert_eq!(feed.render(&event(plan)), ["12:00:01  plan        an alert fired  (triage 1)"]);
-        let finished = json!({"kind": "step_finished", "step": "inc_1.r1.0", "attempt": 1, "milliseconds": 12,
-            "outcome": {"is": "succeeded", "evidence": {"step": "inc_1.r1.0", "name": "status",
-            "operation": "get_status", "target": "api", "at": "2026-11-21T12:00:01Z", "commands": [], "digest": "",
-            "facts": {"state": "exited", "exit_reason": "oom", "exit_code": 137}, "truncated": false}}});
-        assert_eq!(
-            feed.render(&event(finished)),
-            ["12:00:01  triage      get_status api … ok  exited (oom, exit 137)"]
-        );
-    }
-
-    #[test]
-    fn a_feed_of_all_incidents_names_them() {
-        let comment = event(json!({"kind": "comment_added", "by": "ann", "text": "hello\n\u{1b}[2J"}));
-        assert_eq!(Feed::of_all(Style::plain()).render(&comment), ["12:00:01  inc_1  comment     ann: hello [2J"]);
-    }
-
-    #[test]
-    fn what_only_machines_care_about_is_left_out() {
-        let started = json!({"kind": "step_started", "step": "inc_1.r1.0", "attempt": 1});
-        assert!(Feed::new(Style::plain()).render(&event(started)).is_empty());
-    }
-}
+#[path = "live_tests.rs"]
+mod tests;

@@ -30,6 +30,7 @@ mod show;
 mod stop;
 pub mod style;
 mod table;
+mod thoughts;
 mod watch;
 mod wheel;
 

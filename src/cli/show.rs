@@ -7,6 +7,7 @@ use super::{
     incidents::tone,
     print, print_json,
     style::{Style, Tone, command_line, one_line},
+    thoughts,
 };
 use crate::domain::{
     Action, AlertStatus, ApprovalState, CallOutcome, Incident, PhaseName, Retry, StepRecord, StepStatus,
@@ -34,6 +35,7 @@ pub(super) async fn run(ask: &Ask, arguments: Arguments) -> Result<ExitCode, Fai
 
 fn render(incident: &Incident, style: &Style) -> Vec<String> {
     let mut lines = head(incident, style);
+    lines.extend(thoughts::prose(incident, style));
     for phase in PhaseName::ALL {
         let steps: Vec<&StepRecord> = incident.steps.iter().filter(|record| record.phase == phase).collect();
         if !steps.is_empty() {
@@ -51,11 +53,13 @@ fn render(incident: &Incident, style: &Style) -> Vec<String> {
             .cause
             .as_ref()
             .map_or_else(String::new, |cause| format!("  [{} {:.2}]", cause.code, cause.confidence));
-        lines.push(format!("  {}{cause}", one_line(&finding.summary)));
+        let by = finding.model.as_ref().map_or_else(String::new, |model| format!("  (claimed by {})", one_line(model)));
+        lines.push(format!("  {}{cause}{by}", one_line(&finding.summary)));
     }
     for manual in &incident.manual {
         lines.push(format!("  for a person: {} ({})", one_line(&manual.instructions), one_line(&manual.reason)));
     }
+    lines.extend(thoughts::all(incident, style));
     for approval in incident.approvals.iter().filter(|approval| approval.state == ApprovalState::Pending) {
         lines.push(String::new());
         lines.extend(decide::render(approval, style));
@@ -131,6 +135,7 @@ fn step(record: &StepRecord, style: &Style) -> Vec<String> {
     };
     let what = format!("{} {}", record.step.operation, record.step.target);
     let mut lines = vec![format!("  {} … {}  {said}", what.trim(), style.paint(tone, word)).trim_end().to_owned()];
+    lines.extend(thoughts::expected(record));
     if let Some(done) = &record.action {
         lines.extend(action(done, style));
     }

@@ -43,6 +43,9 @@ pub struct Finding {
     pub cause: Option<Cause>,
     /// Steps whose evidence it rests on; never empty.
     pub cites: Vec<StepId>,
+    /// The model that claims it, as the configuration names it; none where a rule shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 impl Finding {

@@ -1,6 +1,6 @@
 //! What was asked of models, what they answered, and what that cost.
 
-use super::{Claims, Digest, Proposal, Timestamp, Window};
+use super::{Claims, Digest, Proposal, Timestamp, Verdict, Window};
 use serde::{Deserialize, Serialize};
 use std::{fmt, ops::AddAssign};
 use utoipa::ToSchema;
@@ -51,6 +51,12 @@ pub struct Exchange {
     pub windows: Vec<Window>,
     /// The process that asked: only it waits for the answer.
     pub process: String,
+    /// The models that may be asked, in this order, as the configuration names them.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// The verdict that there was: what a reporter writes is about that one.
+    #[serde(default)]
+    pub about: Option<Verdict>,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub began_at: Timestamp,
@@ -79,6 +85,13 @@ pub struct ExchangeEnd {
     pub milliseconds: u64,
     /// What came of it.
     pub outcome: ExchangeOutcome,
+}
+
+impl ExchangeEnd {
+    /// What it cost, for people: `1,204 tokens, 0.0021`.
+    pub fn spent(&self) -> String {
+        format!("{} tokens, {}", grouped(self.usage.total()), self.cost)
+    }
 }
 
 /// What came of a question.
@@ -110,6 +123,63 @@ pub enum ExchangeOutcome {
         /// Why, and whose fault it was.
         error: String,
     },
+}
+
+impl ExchangeOutcome {
+    /// What the model did, for people, without anything that it said: `proposed 3 steps`.
+    pub fn words(&self) -> String {
+        let several = |count: usize, what: &str| match count {
+            0 => format!("no {what}"),
+            1 => format!("1 {what}"),
+            count => format!("{count} {what}s"),
+        };
+        match self {
+            Self::Proposed { proposal } if proposal.windows.is_empty() => {
+                format!("proposed {}", several(proposal.steps.len(), "step"))
+            }
+            Self::Proposed { proposal } => {
+                format!("wants to see {} of what was captured", several(proposal.windows.len(), "part"))
+            }
+            Self::Claimed { claims } => format!("made {}", several(claims.findings.len(), "finding")),
+            Self::Written { .. } => "wrote a summary".to_owned(),
+            Self::Malformed { .. } => "answered in another form".to_owned(),
+            Self::Failed { .. } => "gave no answer".to_owned(),
+        }
+    }
+}
+
+/// What a model wrote about a verdict, which stands: words, no facts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Prose {
+    /// The model, as the configuration names it.
+    pub model: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The text.
+    pub text: String,
+}
+
+/// What was asked of models for one incident, all in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Thought {
+    /// Questions that ended.
+    pub questions: u32,
+    /// Answers that were not used, or did not come.
+    pub unused: u32,
+    /// Tokens.
+    pub usage: Usage,
+    /// What that cost.
+    pub cost: Cost,
+}
+
+impl Thought {
+    /// For people: `4 questions, 3,300 tokens asked and 300 answered, cost 0.0042`.
+    pub fn words(&self) -> String {
+        let s = if self.questions == 1 { "" } else { "s" };
+        let (input, output) = (grouped(self.usage.input), grouped(self.usage.output));
+        format!("{} question{s}, {input} tokens asked and {output} answered, cost {}", self.questions, self.cost)
+    }
 }
 
 /// Tokens.
@@ -161,5 +231,30 @@ impl AddAssign for Cost {
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.4}", self.units())
+    }
+}
+
+/// `1,204`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_read_in_groups() {
+        for (number, shown) in [(0, "0"), (999, "999"), (1_204, "1,204"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), shown);
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     Alert, AlertStatus, Approval, ApprovalId, Binding, CallOutcome, Cause, Digest, Evidence, Exchange, Finding,
-    GateDecision, IncidentId, IncidentState, Left, PhaseName, Plan, Risk, Step, StepId, Timestamp, Trigger, UndoReason,
-    Values, Verdict,
+    GateDecision, IncidentId, IncidentState, Judged, Left, PhaseName, Plan, Prose, Risk, Step, StepId, Thought,
+    Timestamp, Trigger, UndoReason, Values, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -60,6 +60,12 @@ pub struct Incident {
     /// What was asked of models.
     #[serde(default)]
     pub exchanges: Vec<Exchange>,
+    /// What that comes to; costs are in millionths of the currency of `agents.yml`.
+    #[serde(default)]
+    pub thought: Thought,
+    /// What a model wrote about the verdict; none once there is another.
+    #[serde(default)]
+    pub prose: Option<Prose>,
     /// Requests for decisions.
     pub approvals: Vec<Approval>,
     /// The dependency's incident that this one waits for.
@@ -138,6 +144,9 @@ pub struct StepRecord {
     pub finished_at: Option<Timestamp>,
     /// What a reading step saw.
     pub evidence: Option<Evidence>,
+    /// Whether what it saw is as a model expected that proposed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
     /// Why it failed or was skipped.
     pub error: Option<String>,
     /// What a mutating step did.

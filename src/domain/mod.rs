@@ -35,7 +35,7 @@ pub use call::{
 };
 pub use event::{CallOutcome, Event, EventBody, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 pub use evidence::{Cause, Evidence, Finding, Verdict};
-pub use exchange::{AgentRole, Cost, Exchange, ExchangeEnd, ExchangeOutcome, Usage};
+pub use exchange::{AgentRole, Cost, Exchange, ExchangeEnd, ExchangeOutcome, Prose, Thought, Usage};
 pub use exit::ExitReason;
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
 pub use incident::{
@@ -46,7 +46,9 @@ pub use inventory::{EnvironmentKind, Instance, Inventories, Inventory, Service, 
 pub use log_level::LogLevel;
 pub use message::Message;
 pub use plan::{Phase, PhaseName, Plan, PlanSource, Remedy, Risk, Step, StepRole};
-pub use proposal::{Claim, ClaimedCause, Claims, Expectation, Meaning, Proposal, ProposedRemedy, ProposedStep, Window};
+pub use proposal::{
+    Claim, ClaimedCause, Claims, Expectation, Judged, Meaning, Proposal, ProposedRemedy, ProposedStep, Window,
+};
 pub use redact::{Redactor, SecretNumbers, clean_text, is_secret_name};
 pub use seen::seen;
 pub use shape::{Shape, ShapeError};

@@ -60,10 +60,35 @@ pub struct Expectation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Meaning {
-    /// The result.
+    /// The result: in words, or as a condition over results (CEL).
     pub result: String,
     /// Its meaning.
     pub meaning: String,
+}
+
+/// What came of what a model expected of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Judged {
+    /// Whether its criterion of success held; none where it named none, or where that cannot be told.
+    pub held: Option<bool>,
+    /// Why that cannot be told.
+    pub problem: Option<String>,
+    /// Which of the meanings that it gave applies, where its result is a condition that holds.
+    pub meaning: Option<String>,
+}
+
+impl Judged {
+    /// For people: `not as the model expected`.
+    pub fn words(&self) -> String {
+        let mut words: Vec<String> = match (self.held, &self.problem) {
+            (Some(true), _) => vec!["as the model expected".to_owned()],
+            (Some(false), _) => vec!["not as the model expected".to_owned()],
+            (None, Some(problem)) => vec![format!("whether it is as the model expected cannot be told: {problem}")],
+            (None, None) => Vec::new(),
+        };
+        words.extend(self.meaning.as_ref().map(|meaning| format!("by the model, this means: {meaning}")));
+        words.join("; ")
+    }
 }
 
 /// A remedy of a runbook, with what its steps leave to be chosen.

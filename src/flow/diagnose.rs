@@ -42,7 +42,7 @@ fn not_worthwhile(incident: &Incident, snapshot: &Snapshot<'_>, records: &[&Step
     let pending = records.iter().filter(|record| record.status == StepStatus::Pending);
     let skipped = pending.filter_map(|record| {
         let condition = record.step.expects.as_ref()?.when.as_deref()?;
-        let why = match judge::worthwhile(condition, &case) {
+        let why = match judge::holds(condition, &case) {
             Truth::True => return None,
             Truth::False => "does not hold".to_owned(),
             Truth::Unknown(problem) => format!("cannot be told: {problem}"),
@@ -110,6 +110,13 @@ fn finish(incident: &Incident, snapshot: &Snapshot<'_>, current: &Plan, phase: P
         let found = judge::findings(&snapshot.pinned.catalog, &evidence, &incident.alerts, service, &incident.findings);
         events.extend(found.into_iter().map(|finding| EventBody::FindingMade { finding }));
     }
+    let case = Case { catalog: &snapshot.pinned.catalog, alerts: &incident.alerts, service, evidence: &evidence };
+    let done = current_steps(incident).filter(|record| record.phase == phase && record.evidence.is_some());
+    let judged = done.filter(|record| record.judged.is_none()).filter_map(|record| {
+        let judged = judge::as_expected(record.step.expects.as_ref()?, &case)?;
+        Some(EventBody::ExpectationJudged { step: record.step.id.clone(), judged })
+    });
+    events.extend(judged);
     events.push(EventBody::PhaseFinished { revision: current.revision, phase });
     if let PlanSource::Runbook { .. } = current.source {
         let done: BTreeSet<String> = current_steps(incident).map(|record| record.step.name.clone()).collect();

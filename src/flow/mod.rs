@@ -43,5 +43,5 @@ pub use question::{Asked, Asking, answered, question};
 pub use remedy::{Inspected, compared, impossible, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot, Spent};
 pub use storm::{storm, storm_key};
-pub use think::{agent, patience, spent};
+pub use think::{agent, patience};
 pub use waiting::{Waiting, is_worked_on};

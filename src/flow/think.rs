@@ -10,8 +10,8 @@
 use super::{Effect, Next, Snapshot, Spent, diagnose, storm};
 use crate::config::{Agent, Agents};
 use crate::domain::{
-    AgentRole, EventBody, Exchange, ExchangeEnd, ExchangeOutcome, Incident, PhaseName, Plan, PlanSource, Proposal,
-    ProposedRemedy, Step, TimeSpan, Trigger, Window,
+    AgentRole, EventBody, Exchange, ExchangeEnd, ExchangeOutcome, Finding, Incident, PhaseName, Plan, PlanSource,
+    Proposal, ProposedRemedy, Step, TimeSpan, Trigger, Window,
 };
 use crate::{
     judge,
@@ -45,7 +45,8 @@ fn runbooks(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
         return None;
     }
     let plan = from_runbooks(incident, &diagnose::input(incident, snapshot), current)?;
-    let reason = "no model revised the plan; the runbooks serve".to_owned();
+    let why = in_the_way(incident, snapshot, AgentRole::Planner).unwrap_or("no model revised the plan");
+    let reason = format!("{why}; the runbooks serve");
     Some(Next::Append(vec![EventBody::PlanMade { plan, reason }]))
 }
 
@@ -120,7 +121,7 @@ fn ask(incident: &Incident, snapshot: &Snapshot<'_>, role: AgentRole) -> Option<
         None if exchange.process == snapshot.process => {
             Some(Next::Wait { effects: vec![Effect::Ask { index }], wakes_at: None })
         }
-        None => Some(unused(index, "the process that asked ended before there was an answer")),
+        None => Some(unused(exchange, "the process that asked ended before there was an answer")),
         Some(end) => Some(settle(incident, snapshot, exchange, end)),
     }
 }
@@ -129,7 +130,7 @@ fn ask(incident: &Incident, snapshot: &Snapshot<'_>, role: AgentRole) -> Option<
 fn in_the_way(incident: &Incident, snapshot: &Snapshot<'_>, role: AgentRole) -> Option<&'static str> {
     let agents = &snapshot.pinned.agents;
     let budgets = &agents.budgets;
-    let own = spent(incident);
+    let own = Spent { tokens: incident.thought.usage.total(), money: incident.thought.cost };
     let questions = incident.exchanges.iter().filter(|exchange| exchange.diagnosis == incident.diagnosed_since);
     let used_up = |spent: Spent, tokens: u64, money: f64| spent.tokens >= tokens || spent.money.units() >= money;
     if patience(incident, agents, role).as_millis() == 0 {
@@ -147,15 +148,6 @@ fn in_the_way(incident: &Incident, snapshot: &Snapshot<'_>, role: AgentRole) -> 
     }
 }
 
-/// What models cost an incident.
-pub fn spent(incident: &Incident) -> Spent {
-    incident.exchanges.iter().filter_map(|exchange| exchange.end.as_ref()).fold(Spent::default(), |mut spent, end| {
-        spent.tokens = spent.tokens.saturating_add(end.usage.total());
-        spent.money += end.cost;
-        spent
-    })
-}
-
 fn begun(
     incident: &Incident,
     snapshot: &Snapshot<'_>,
@@ -171,12 +163,16 @@ fn begun(
         faults,
         windows,
         process: snapshot.process.to_owned(),
+        models: self::agent(&snapshot.pinned.agents, agent).models.clone(),
     }
 }
 
-fn unused(index: u32, why: &str) -> Next {
-    let unused = Some(format!("{why}; the runbooks serve"));
-    Next::Append(vec![EventBody::ExchangeSettled { index, unused }])
+fn unused(exchange: &Exchange, why: &str) -> Next {
+    let instead = match exchange.agent {
+        AgentRole::Planner | AgentRole::Analyst => "the runbooks serve",
+        AgentRole::Reporter => "the report has its facts only",
+    };
+    Next::Append(vec![EventBody::ExchangeSettled { index: exchange.index, unused: Some(format!("{why}; {instead}")) }])
 }
 
 fn used(index: u32, mut events: Vec<EventBody>) -> Next {
@@ -188,14 +184,16 @@ fn used(index: u32, mut events: Vec<EventBody>) -> Next {
 fn settle(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, end: &ExchangeEnd) -> Next {
     let index = exchange.index;
     match &end.outcome {
-        ExchangeOutcome::Failed { error } => unused(index, error),
+        ExchangeOutcome::Failed { error } => unused(exchange, error),
         ExchangeOutcome::Malformed { error } => again(incident, snapshot, exchange, vec![error.clone()]),
         ExchangeOutcome::Written { .. } => used(index, Vec::new()),
         ExchangeOutcome::Claimed { claims } => {
             let (evidence, catalog) = (diagnose::evidence(incident), &snapshot.pinned.catalog);
             match judge::claimed(claims, catalog, snapshot.kind, &evidence, &format!("claim_{index}")) {
                 Ok(findings) => {
-                    used(index, findings.into_iter().map(|finding| EventBody::FindingMade { finding }).collect())
+                    let model = Some(end.model.clone());
+                    let findings = findings.into_iter().map(|finding| Finding { model: model.clone(), ..finding });
+                    used(index, findings.map(|finding| EventBody::FindingMade { finding }).collect())
                 }
                 Err(faults) => again(incident, snapshot, exchange, faults),
             }
@@ -238,7 +236,6 @@ fn proposed(
 
 /// Asks once more, with what is wrong with the answer; after the second time the runbooks serve.
 fn again(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, mut faults: Vec<String>) -> Next {
-    let index = exchange.index;
     faults.truncate(FAULTS);
     let alike = |other: &&Exchange| {
         (other.agent, other.diagnosis, other.seen) == (exchange.agent, exchange.diagnosis, exchange.seen)
@@ -246,13 +243,13 @@ fn again(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, mut 
     let repairs = incident.exchanges.iter().filter(alike).filter(|other| !other.faults.is_empty()).count();
     let refused = format!("the answer was refused: {}", faults.join("; "));
     if repairs >= REPAIRS {
-        return unused(index, &refused);
+        return unused(exchange, &refused);
     }
     if let Some(why) = in_the_way(incident, snapshot, exchange.agent) {
-        return unused(index, &format!("{refused}; {why}"));
+        return unused(exchange, &format!("{refused}; {why}"));
     }
     Next::Append(vec![
-        EventBody::ExchangeSettled { index, unused: Some(refused) },
+        EventBody::ExchangeSettled { index: exchange.index, unused: Some(refused) },
         begun(incident, snapshot, exchange.agent, faults, exchange.windows.clone()),
     ])
 }

@@ -40,6 +40,7 @@ const FILES: &[File] = &[
     script!("incident.js"),
     script!("report.js"),
     script!("steps.js"),
+    script!("thoughts.js"),
 ];
 
 /// The page.

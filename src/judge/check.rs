@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::{Case, Catalog, Operation, Runbook, acted_shape, status_shape},
-    domain::{Evidence, Shape, Values, seen},
+    domain::{Evidence, Expectation, Judged, Shape, Values, seen},
     expr::{Bindings, EvalError, Expression, Scope, Truth},
 };
 use serde_json::Value;
@@ -70,9 +70,9 @@ pub fn probe(operation: &Operation, before: &Values, now: &Values, arguments: &V
     probe.holds(&bindings)
 }
 
-/// Whether a step that a model proposed is worth taking, by what was seen before it. It was checked when the proposal was
-/// accepted.
-pub fn worthwhile(condition: &str, case: &Case<'_>) -> Truth {
+/// Whether a condition that a model wrote holds, by what was seen. Those that decide something were checked when the
+/// proposal was accepted.
+pub fn holds(condition: &str, case: &Case<'_>) -> Truth {
     let returns = |evidence: &&Evidence| {
         let operation = case.catalog.operations.get(&evidence.operation)?;
         Some((evidence.name.clone(), operation.returns.clone()))
@@ -83,6 +83,21 @@ pub fn worthwhile(condition: &str, case: &Case<'_>) -> Truth {
         // What it is about was not seen.
         Err(error) => Truth::Unknown(error.to_string()),
     }
+}
+
+/// Whether what a step showed is as the model expected that proposed it, and what it means by that model; nothing where
+/// it said nothing that a machine can check. `case` has the step's own result, and those before it.
+pub fn as_expected(expects: &Expectation, case: &Case<'_>) -> Option<Judged> {
+    let (held, problem) = match expects.success.as_deref().map(|criterion| holds(criterion, case)) {
+        None => (None, None),
+        Some(Truth::True) => (Some(true), None),
+        Some(Truth::False) => (Some(false), None),
+        Some(Truth::Unknown(problem)) => (None, Some(problem)),
+    };
+    let mut meanings = expects.meanings.iter();
+    let applies = meanings.find(|meaning| holds(&meaning.result, case).is_true());
+    let judged = Judged { held, problem, meaning: applies.map(|meaning| meaning.meaning.clone()) };
+    (judged.held.is_some() || judged.problem.is_some() || judged.meaning.is_some()).then_some(judged)
 }
 
 /// Whether a remedy's precondition holds on the status just read. It was checked when the catalogue was loaded; a source

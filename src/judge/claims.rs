@@ -64,7 +64,8 @@ fn finding(claim: &Claim, catalog: &Catalog, id: &str, index: usize) -> Finding 
         summary: summary.clone(),
         prevention: prevention(catalog, &cause.code),
     });
-    Finding { id: format!("{id}_{}", index + 1), runbook: String::new(), summary, cause, cites: claim.cites.clone() }
+    let (id, cites) = (format!("{id}_{}", index + 1), claim.cites.clone());
+    Finding { id, runbook: String::new(), summary, cause, cites, model: None }
 }
 
 /// What the catalogue says against a cause.

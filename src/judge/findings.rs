@@ -45,5 +45,5 @@ fn claim(case: &Case<'_>, bindings: &Bindings, runbook: &Runbook, rule: &Finding
         summary: summary.clone(),
         prevention: rule.prevention.clone(),
     });
-    Some(Finding { id: rule.id.clone(), runbook: runbook.id.clone(), summary, cause, cites })
+    Some(Finding { id: rule.id.clone(), runbook: runbook.id.clone(), summary, cause, cites, model: None })
 }

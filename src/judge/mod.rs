@@ -6,7 +6,7 @@ mod findings;
 mod promql;
 mod verdict;
 
-pub use check::{expectation, expected, found, precondition, probe, verify_arguments, worthwhile};
+pub use check::{as_expected, expectation, expected, found, holds, precondition, probe, verify_arguments};
 pub use claims::claimed;
 pub use findings::findings;
 pub use promql::{Selector, selectors};

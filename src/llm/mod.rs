@@ -15,7 +15,6 @@ mod wire;
 
 pub use anthropic::Anthropic;
 pub use chain::{Asked, Chain, Trouble, chains};
-pub use estimate::tokens;
 pub use openai::OpenAi;
 
 use crate::domain::Usage;

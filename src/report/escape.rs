@@ -4,12 +4,24 @@ use crate::domain::clean_text;
 
 /// Prose longer than this is cut: a report is read, and the whole is in the journal.
 const MAX_PROSE: usize = 1_000;
+/// A paragraph of what a model wrote, which is bounded as a whole when it arrives.
+const MAX_PARAGRAPH: usize = 4_000;
 /// The longest command worth repeating.
 const MAX_CODE: usize = 2_000;
 
 /// One line of prose: no markup, no HTML, no links that write themselves.
 pub(super) fn prose(text: &str) -> String {
-    let flat = one_line(text, MAX_PROSE);
+    harmless(&one_line(text, MAX_PROSE))
+}
+
+/// Several lines of prose, each a paragraph of its own.
+pub(super) fn paragraphs(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let paragraphs: Vec<String> = lines.map(|line| harmless(&one_line(line, MAX_PARAGRAPH))).collect();
+    paragraphs.join("\n\n")
+}
+
+fn harmless(flat: &str) -> String {
     let words: Vec<String> = flat.split(' ').map(|word| address(word).unwrap_or_else(|| escaped(word))).collect();
     let mut text = words.join(" ");
     // What stands at the start may make a list or a heading of it.

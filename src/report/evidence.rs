@@ -1,6 +1,9 @@
 //! What was seen: the commands, and the facts that tell something.
 
-use crate::domain::{ByteSize, Digest, Evidence, Incident, PhaseName, StepId, Timestamp, Values};
+use crate::domain::{
+    ByteSize, Digest, Evidence, Expectation, Incident, Judged, PhaseName, StepId, StepRecord, TimeSpan, Timestamp,
+    Values,
+};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -44,6 +47,16 @@ pub struct EvidenceReport {
     pub digest: Digest,
     /// Whether there is more than the journal holds.
     pub truncated: bool,
+    /// What the model expected that proposed the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expects: Option<Expectation>,
+    /// How long the step took, where something was expected of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub took: Option<TimeSpan>,
+    /// Whether it came as expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
 }
 
 pub(super) fn all(incident: &Incident) -> Vec<EvidenceReport> {
@@ -53,16 +66,19 @@ pub(super) fn all(incident: &Incident) -> Vec<EvidenceReport> {
         .filter_map(|record| {
             let evidence = record.evidence.as_ref()?;
             let reason = if evidence.name == "verify" { "Did it help?" } else { record.step.reason.as_str() };
-            Some(one(evidence, record.phase, reason))
+            Some(one(evidence, record, reason))
         })
         .collect()
 }
 
-fn one(evidence: &Evidence, phase: PhaseName, reason: &str) -> EvidenceReport {
+fn one(evidence: &Evidence, record: &StepRecord, reason: &str) -> EvidenceReport {
+    let expects = record.step.expects.clone();
+    let took = record.started_at.zip(record.finished_at).filter(|_| expects.is_some());
+    let took = took.and_then(|(from, to)| (to - from).to_std().ok());
     EvidenceReport {
         step: evidence.step.clone(),
         name: evidence.name.clone(),
-        phase,
+        phase: record.phase,
         operation: evidence.operation.clone(),
         target: evidence.target.clone(),
         reason: reason.to_owned(),
@@ -72,6 +88,9 @@ fn one(evidence: &Evidence, phase: PhaseName, reason: &str) -> EvidenceReport {
         lines: lines(&evidence.facts),
         digest: evidence.digest.clone(),
         truncated: evidence.truncated,
+        expects,
+        took: took.map(|took| TimeSpan::from_millis(took.as_millis() as u64)),
+        judged: record.judged.clone(),
     }
 }
 

@@ -3,9 +3,11 @@
 use super::actions::{self, ActionReport};
 use super::evidence::{self, EvidenceReport};
 use super::left_over::{self, NotDone};
+use super::thinking::{self, ThinkingReport};
 use super::timeline::{self, Moment};
 use crate::domain::{
-    Alert, AlertStatus, Cause, Event, Finding, Incident, IncidentId, StepId, TimeSpan, Timestamp, Trigger, Verdict,
+    Alert, AlertStatus, Cause, Event, Finding, Incident, IncidentId, Prose, StepId, TimeSpan, Timestamp, Trigger,
+    Verdict,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -45,6 +47,9 @@ pub struct Report {
     pub duration: TimeSpan,
     /// The incident that this one follows up.
     pub follows: Option<IncidentId>,
+    /// A model's words about the verdict. They are no facts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prose: Option<Prose>,
     /// What alerted.
     pub alerts: Vec<AlertReport>,
     /// What happened, in order.
@@ -57,6 +62,9 @@ pub struct Report {
     pub done: Vec<ActionReport>,
     /// What was not done, and why.
     pub not_done: Vec<NotDone>,
+    /// What models were asked, where any was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<ThinkingReport>,
     /// What to change so that it does not happen again.
     pub prevention: Vec<String>,
     /// What is left for people to look at.
@@ -91,8 +99,11 @@ pub struct AlertReport {
 pub struct FindingReport {
     /// Id in its runbook.
     pub id: String,
-    /// The runbook.
+    /// The runbook; empty where a model claims it.
     pub runbook: String,
+    /// The model that claims it; none where a rule of a runbook shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// The claim.
     pub summary: String,
     /// The cause that it claims.
@@ -121,12 +132,14 @@ pub(super) fn report(incident: &Incident, events: &[Event]) -> Report {
         closed_at: incident.closed_at,
         duration: TimeSpan::from_secs(seconds),
         follows: incident.follows.clone(),
+        prose: incident.prose.clone(),
         alerts: incident.alerts.iter().map(alert).collect(),
         timeline: timeline::moments(incident, events),
         evidence: evidence::all(incident),
         findings: incident.findings.iter().map(|finding| of_finding(incident, finding)).collect(),
         done: actions::all(incident, events),
         not_done: left_over::not_done(incident),
+        thinking: thinking::of(incident),
         prevention: prevention(incident),
         loose_ends: left_over::loose_ends(incident, events),
         comments: incident.comments.iter().map(|one| format!("{}: {}", one.by, one.text)).collect(),
@@ -160,6 +173,7 @@ fn of_finding(incident: &Incident, finding: &Finding) -> FindingReport {
     FindingReport {
         id: finding.id.clone(),
         runbook: finding.runbook.clone(),
+        model: finding.model.clone(),
         summary: finding.summary.clone(),
         cause: finding.cause.as_ref().map(|cause| cause.code.clone()),
         confidence: finding.cause.as_ref().map(|cause| cause.confidence),

@@ -5,8 +5,8 @@
 //!                                        └─ json
 //! ```
 //!
-//! Logs, labels and comments are text from outside: in Markdown they are escaped or fenced, so that nothing in them
-//! becomes a heading, a link or HTML.
+//! Logs, labels and comments are text from outside, and so is what a model says: in Markdown it is escaped or fenced, so
+//! that nothing in it becomes a heading, a link or HTML.
 
 mod actions;
 mod escape;
@@ -16,12 +16,14 @@ mod left_over;
 mod render;
 #[cfg(test)]
 mod tests;
+mod thinking;
 mod timeline;
 
 pub use actions::{ActionReport, SentCall};
 pub use evidence::EvidenceReport;
 pub use gather::{AlertReport, FindingReport, Report};
 pub use left_over::NotDone;
+pub use thinking::{QuestionReport, ThinkingReport};
 pub use timeline::Moment;
 
 use crate::domain::{Event, Incident};

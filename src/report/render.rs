@@ -1,13 +1,17 @@
 //! The report as Markdown.
 
-use super::escape::{block, code, prose};
-use super::{ActionReport, AlertReport, EvidenceReport, FindingReport, Moment, NotDone, Report, SentCall};
-use crate::domain::{AlertStatus, Timestamp};
+use super::escape::{block, code, paragraphs, prose};
+use super::{
+    ActionReport, AlertReport, EvidenceReport, FindingReport, Moment, NotDone, QuestionReport, Report, SentCall,
+    ThinkingReport,
+};
+use crate::domain::{AlertStatus, Prose, Timestamp};
 use std::fmt::Write as _;
 
 pub(super) fn markdown(report: &Report) -> String {
     let sections = [
         head(report),
+        report.prose.as_ref().map(written).unwrap_or_default(),
         section("Alerts", &report.alerts, alert),
         timeline(&report.timeline),
         section("Findings", &report.findings, finding),
@@ -16,6 +20,7 @@ pub(super) fn markdown(report: &Report) -> String {
         section("What to change", &report.prevention, |text| format!("- {}\n", prose(text))),
         section("Loose ends", &report.loose_ends, |text| format!("- {}\n", prose(text))),
         section("Comments", &report.comments, |text| format!("- {}\n", prose(text))),
+        report.thinking.as_ref().map(thinking).unwrap_or_default(),
         section("Evidence", &report.evidence, evidence),
     ];
     let shown: Vec<&str> = sections.iter().map(|text| text.trim_end()).filter(|text| !text.is_empty()).collect();
@@ -67,6 +72,50 @@ fn head(report: &Report) -> String {
     text
 }
 
+/// A model's words, told from the facts.
+fn written(words: &Prose) -> String {
+    let by = format!("Written by the model {}; the facts below are from the journal.", code(&words.model));
+    format!("## In a model's words\n\n{by}\n\n{}", paragraphs(&words.text))
+}
+
+fn thinking(thinking: &ThinkingReport) -> String {
+    let sums = &thinking.sums;
+    let mut text = format!("## Models\n\n- All in all: {}", sums.words());
+    let _ = match sums.unused {
+        0 => writeln!(text),
+        1 => writeln!(text, "; 1 answer was not used, or did not come"),
+        some => writeln!(text, "; {some} answers were not used, or did not come"),
+    };
+    if thinking.left_out > 0 {
+        let _ = writeln!(text, "- {} earlier questions are told only in these sums", thinking.left_out);
+    }
+    if thinking.outdated_prose {
+        text.push_str("- What a model wrote was about an earlier verdict, and is not shown; the journal has it\n");
+    }
+    text.extend(thinking.questions.iter().map(question));
+    text
+}
+
+fn question(asked: &QuestionReport) -> String {
+    let at = asked.at.format("%H:%M:%SZ");
+    let model = if asked.model.is_empty() { "no model".to_owned() } else { code(&asked.model) };
+    let again = match asked.faults {
+        0 => String::new(),
+        1 => ", asked again with 1 fault of the answer before".to_owned(),
+        faults => format!(", asked again with {faults} faults of the answer before"),
+    };
+    let took = asked.took.map(|took| format!(", {:.1}s", took.as_millis() as f64 / 1_000.0)).unwrap_or_default();
+    let (input, output) = (asked.usage.input, asked.usage.output);
+    let mut text = format!(
+        "- {at} {}, {model}{again}: {} ({input} tokens asked, {output} answered, cost {}{took})\n",
+        asked.agent, asked.outcome, asked.cost
+    );
+    if let Some(why) = &asked.unused {
+        let _ = writeln!(text, "  - not used: {}", prose(why));
+    }
+    text
+}
+
 fn alert(alert: &AlertReport) -> String {
     let period = match (alert.status, alert.ends_at) {
         (AlertStatus::Firing, _) => format!("fires since {}", time(alert.starts_at)),
@@ -108,12 +157,14 @@ fn finding(finding: &FindingReport) -> String {
         _ => String::new(),
     };
     let cites: Vec<String> = finding.cites.iter().map(|name| code(name)).collect();
+    let by = match &finding.model {
+        Some(model) => format!("Claimed by the model {}, as {}", code(model), code(&finding.id)),
+        None => format!("Runbook {}, finding {}", code(&finding.runbook), code(&finding.id)),
+    };
     format!(
-        "- {}{cause} Rests on {}. (Runbook {}, finding {})\n",
+        "- {}{cause} Rests on {}. ({by})\n",
         sentence(&finding.summary),
         if cites.is_empty() { "nothing".into() } else { cites.join(", ") },
-        code(&finding.runbook),
-        code(&finding.id)
     )
 }
 
@@ -172,6 +223,7 @@ fn evidence(evidence: &EvidenceReport) -> String {
     for command in &evidence.commands {
         let _ = writeln!(text, "- ran {}", code(command));
     }
+    text.push_str(&expected(evidence));
     let more = if evidence.truncated { "; the journal holds only a part" } else { "" };
     let _ = writeln!(text, "- digest {}{more}", code(evidence.digest.short()));
     let shown: Vec<String> = evidence.facts.iter().chain(&evidence.lines).cloned().collect();
@@ -179,6 +231,22 @@ fn evidence(evidence: &EvidenceReport) -> String {
     if !shown.is_empty() {
         text.push_str(&block(&shown, ""));
         text.push('\n');
+    }
+    text
+}
+
+/// What the model expected that proposed the step.
+fn expected(evidence: &EvidenceReport) -> String {
+    let mut text = String::new();
+    if let Some(duration) = evidence.expects.as_ref().and_then(|expects| expects.duration) {
+        let took = evidence.took.map(|took| format!(", and took {took}")).unwrap_or_default();
+        let _ = writeln!(text, "- was expected to take about {duration}{took}");
+    }
+    if let Some(criterion) = evidence.expects.as_ref().and_then(|expects| expects.success.as_deref()) {
+        let _ = writeln!(text, "- was expected to show {}", code(criterion));
+    }
+    if let Some(judged) = &evidence.judged {
+        let _ = writeln!(text, "- {}", prose(&judged.words()));
     }
     text
 }

@@ -1,7 +1,10 @@
 //! What happened, in order, a line each. Reading steps of one phase that ended one after the other share a line.
 
 use super::gather::step_name;
-use crate::domain::{CallOutcome, Decision, Event, EventBody, Incident, StepOutcome, StepRole, Timestamp, UndoReason};
+use crate::domain::{
+    CallOutcome, Decision, Event, EventBody, Finding, Incident, PlanSource, StepOutcome, StepRole, Timestamp,
+    UndoReason,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -80,12 +83,17 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
         EventBody::ExchangeEnded { index, end } => {
             let asked = incident.exchanges.iter().find(|asked| asked.index == *index);
             let agent = asked.map_or("model", |asked| asked.agent.as_str());
-            format!("Asked for the {agent}: {}, {} tokens, {}", end.model, end.usage.total(), end.cost)
+            let model = if end.model.is_empty() { "no model" } else { &end.model };
+            format!("The {agent} asked: {model} {} ({})", end.outcome.words(), end.spent())
         }
         EventBody::ExchangeSettled { unused: Some(why), .. } => format!("Answer not used: {why}"),
         EventBody::PlanMade { plan, reason } => {
             let names: Vec<&str> = plan.steps().map(|(_, step)| step.name.as_str()).collect();
-            format!("Plan {}, {reason}: {}", plan.revision, names.join(", "))
+            let by = match &plan.source {
+                PlanSource::Model { model } => format!(" by the model {model}"),
+                PlanSource::Runbook { .. } | PlanSource::Person { .. } => String::new(),
+            };
+            format!("Plan {}{by}, {reason}: {}", plan.revision, names.join(", "))
         }
         EventBody::StepFinished { step: id, outcome: StepOutcome::Failed { error, .. }, .. } => {
             format!("{} failed: {error}", step(id))
@@ -95,12 +103,8 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
         {
             format!("{} skipped: {reason}", step(id))
         }
-        EventBody::FindingMade { finding } => match &finding.cause {
-            Some(cause) => {
-                format!("Cause found, {} ({:.0} %): {}", cause.code, cause.confidence * 100.0, finding.summary)
-            }
-            None => format!("Found: {}", finding.summary),
-        },
+        EventBody::ExpectationJudged { step: id, judged } => format!("{}: {}", step(id), judged.words()),
+        EventBody::FindingMade { finding } => found(finding),
         EventBody::RemedyManual { remedy, reason, .. } => format!("Remedy {remedy} is left to people: {reason}"),
         EventBody::PrepareFailed { step: id, error, .. } => format!("{} could not be prepared: {error}", step(id)),
         EventBody::GateDecided { step: id, decision, rule, reason } => {
@@ -115,6 +119,18 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
         EventBody::ApprovalVoided { approval, reason } => format!("{approval} is void: {reason}"),
         other => return acted(incident, other).or_else(|| ended(other)),
     })
+}
+
+fn found(finding: &Finding) -> String {
+    let summary = &finding.summary;
+    match (&finding.cause, &finding.model) {
+        (Some(cause), None) => format!("Cause found, {} ({:.0} %): {summary}", cause.code, cause.confidence * 100.0),
+        (Some(cause), Some(model)) => {
+            format!("The model {model} claims {} ({:.0} %): {summary}", cause.code, cause.confidence * 100.0)
+        }
+        (None, None) => format!("Found: {summary}"),
+        (None, Some(model)) => format!("The model {model} claims: {summary}"),
+    }
 }
 
 fn acted(incident: &Incident, body: &EventBody) -> Option<String> {

@@ -198,6 +198,7 @@ pub fn incident() -> Incident {
                 prevention: String::new(),
             }),
             cites: vec![id.step(1, 1), id.step(1, 2)],
+            model: None,
         }],
         left: vec![Step {
             id: id.step(1, 7),

@@ -3,7 +3,7 @@
 use super::{CallOutcome, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 use crate::domain::{
     ActCall, AgentRole, Alert, Approval, ApprovalId, Binding, Decision, DeliveryId, Digest, Evidence, ExchangeEnd,
-    Finding, IncidentId, LeftOut, PhaseName, Plan, Risk, StepId, Values, Verdict, Window,
+    Finding, IncidentId, Judged, LeftOut, PhaseName, Plan, Risk, StepId, Values, Verdict, Window,
 };
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,9 @@ pub enum EventBody {
         windows: Vec<Window>,
         /// The process that asks.
         process: String,
+        /// The models that may be asked, in this order, as the configuration names them.
+        #[serde(default)]
+        models: Vec<String>,
     },
     /// They answered, or did not.
     ExchangeEnded {
@@ -93,7 +96,7 @@ pub enum EventBody {
     ExchangeSettled {
         /// Which.
         index: u32,
-        /// Why the answer is not used, and the runbooks serve; none if it is.
+        /// Why the answer is not used, and what serves instead; none if it is.
         unused: Option<String>,
     },
     /// A plan, or a revision that replaces what remained.
@@ -127,6 +130,14 @@ pub enum EventBody {
         revision: u32,
         /// Which.
         phase: PhaseName,
+    },
+    /// What a step showed was held against what a model expected of it.
+    ExpectationJudged {
+        /// The step.
+        step: StepId,
+        /// What came of that.
+        #[serde(flatten)]
+        judged: Judged,
     },
     /// A claim was made.
     FindingMade {

@@ -60,6 +60,7 @@ pub(super) fn start_over(incident: &mut Incident) {
     incident.manual.clear();
     incident.verdict = None;
     incident.verdict_reason.clear();
+    incident.prose = None;
     incident.escalated = None;
     // Should it come to people again, it is for another reason, which they hear at once.
     incident.notified.retain(|subject, _| !subject.starts_with("escalation:"));
@@ -102,6 +103,7 @@ fn pending(phase: PhaseName, step: Step) -> StepRecord {
         started_at: None,
         finished_at: None,
         evidence: None,
+        judged: None,
         error: None,
         action: None,
     }

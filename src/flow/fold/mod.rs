@@ -61,6 +61,8 @@ pub fn opened(event: &Event) -> Option<Incident> {
         cause: None,
         manual: Vec::new(),
         exchanges: Vec::new(),
+        thought: Default::default(),
+        prose: None,
         approvals: Vec::new(),
         waiting_on: None,
         waiting_since: None,
@@ -108,6 +110,9 @@ pub fn apply(incident: &mut Incident, event: &Event) {
             diagnosis::step_finished(incident, step, *attempt, outcome, at);
         }
         EventBody::PhaseFinished { phase, .. } => incident.finished_phases.push(*phase),
+        EventBody::ExpectationJudged { step, judged } => {
+            diagnosis::with_step(incident, step, |record| record.judged = Some(judged.clone()));
+        }
         EventBody::FindingMade { finding } => diagnosis::found(incident, finding),
         EventBody::RemedyManual { remedy, instructions, reason } => {
             let (remedy, instructions, reason) = (remedy.clone(), instructions.clone(), reason.clone());
@@ -132,6 +137,7 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         EventBody::VerdictReached { verdict, reason, .. } => {
             incident.verdict = Some(*verdict);
             incident.verdict_reason.clone_from(reason);
+            incident.prose = None; // it is about another one
         }
         EventBody::IncidentEscalated { reason } => incident.escalated = Some(reason.clone()),
         EventBody::EnvironmentLost { problem } => away::lost(incident, problem),

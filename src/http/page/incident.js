@@ -6,6 +6,7 @@ import { place, rated } from "./incidents.js";
 import { approvalCard } from "./approvals.js";
 import { elements } from "./report.js";
 import { stepView } from "./steps.js";
+import { exchangeView, proseView, sums } from "./thoughts.js";
 
 const PHASES = ["triage", "isolation", "root_cause", "resolution"];
 
@@ -19,11 +20,15 @@ export class IncidentView {
     this.findings = el("ul", { class: "plain", "data-name": "findings" });
     this.findingsTitle = el("h3", {}, "Findings");
     this.phases = el("div");
+    this.prose = el("div");
+    this.sums = el("p", { class: "faint" });
+    this.exchanges = el("ul", { class: "plain", "data-name": "exchanges" });
+    this.models = el("section", { hidden: true }, el("h3", {}, "Models"), this.sums, el("div", { class: "card" }, this.exchanges));
     this.comments = el("ul", { class: "plain" });
     this.report = el("section", { class: "card report", hidden: true, "aria-label": "Report" });
     this.problem = el("p", { class: "problem", role: "alert" });
-    this.node = el("article", {}, this.head, this.approvals, this.manual, this.findingsTitle, this.findings,
-      el("h3", {}, "Steps"), this.phases, el("h3", {}, "Comments"), this.comments,
+    this.node = el("article", {}, this.head, this.prose, this.approvals, this.manual, this.findingsTitle, this.findings,
+      el("h3", {}, "Steps"), this.phases, this.models, el("h3", {}, "Comments"), this.comments,
       session.may("responder") && this.#commentForm(), this.problem, this.#tools(), this.report);
   }
 
@@ -35,6 +40,10 @@ export class IncidentView {
   show(incident) {
     reconcile(this.head, [summary(incident)], () => "head", () => header(incident));
     const order = (approval) => (approval.state === "pending" ? 0 : 1);
+    reconcile(this.prose, incident.prose ? [incident.prose] : [], () => "prose", proseView);
+    this.models.hidden = incident.exchanges.length === 0;
+    this.sums.textContent = sums(incident.thought);
+    reconcile(this.exchanges, incident.exchanges, (item) => String(item.index), exchangeView);
     reconcile(this.approvals, [...incident.approvals].sort((one, other) => order(one) - order(other)),
       (approval) => approval.id, (approval) => approvalCard(approval, { link: false }));
     reconcile(this.manual, incident.manual, (item) => item.remedy, manualView);
@@ -165,7 +174,7 @@ function findingView(item, steps) {
   return el("li", { class: "card" },
     el("div", { class: "row" }, el("span", { class: "grow" }, item.summary),
       item.cause && badge(`${item.cause.code} ${Math.round(item.cause.confidence * 100)} %`, "bad")),
-    el("p", { class: "faint" }, `rests on ${item.cites.map(name).join(", ")}`));
+    el("p", { class: "faint" }, item.model && `claimed by the model ${item.model}; `, `rests on ${item.cites.map(name).join(", ")}`));
 }
 
 function commentView(comment) {

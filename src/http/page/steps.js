@@ -14,8 +14,22 @@ export function stepView(record) {
     el("span", { class: "faint" }, clock(record.finished_at ?? record.started_at)));
   return el("li", { class: "step" },
     evidence ? el("details", { "data-name": "evidence" }, el("summary", {}, head), evidenceView(evidence)) : head,
+    step.expects && expectationView(record),
     error && el("p", { class: `inside ${status === "skipped" ? "faint" : "problem"}` }, error),
     action && !record.asks && actionView(action));
+}
+
+/** What a model expected of a step that it proposed, and whether it came so. */
+function expectationView({ step: { expects }, judged }) {
+  const held = judged?.held ?? null;
+  const said = [
+    expects.duration && ["Takes about", expects.duration],
+    expects.success && ["Expected", el("code", {}, expects.success)],
+    held !== null && ["Came so", el("span", { class: held ? "good" : "warning" }, held ? "yes" : "no")],
+    judged?.problem && ["Cannot be told", judged.problem],
+    judged?.meaning && ["By the model, this means", judged.meaning],
+  ].filter(Boolean);
+  return said.length > 0 && el("div", { class: "inside" }, pairs(said));
 }
 
 function evidenceView(evidence) {

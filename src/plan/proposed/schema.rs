@@ -71,7 +71,10 @@ fn step(operation: &Operation, offer: &Offer<'_>) -> Value {
 }
 
 fn expectation() -> Value {
-    let meaning = object([("result", text("A result.")), ("meaning", text("What it would mean."))]);
+    let meaning = object([
+        ("result", text("A result: CEL over the results, as in success, where it can be written so; else in words.")),
+        ("meaning", text("What it would mean.")),
+    ]);
     object([
         ("when", optional("string", "CEL over the results of earlier steps: the step is skipped unless it is true.")),
         (

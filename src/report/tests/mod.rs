@@ -1,6 +1,7 @@
 //! An incident as the engine would have folded it, for whole reports.
 
 mod snapshots;
+mod thinking;
 
 use super::*;
 use crate::domain::*;
@@ -69,6 +70,7 @@ pub fn record(phase: PhaseName, step: Step, status: StepStatus) -> StepRecord {
         started_at: times.0,
         finished_at: times.1,
         evidence: None,
+        judged: None,
         error: None,
         action: None,
     }
@@ -107,6 +109,7 @@ pub fn diagnosed() -> Incident {
         summary: "api was killed at its limit of 16MiB".into(),
         cause: Some(cause()),
         cites: vec![status.id.clone(), logs.id.clone()],
+        model: None,
     };
     let facts = json!({"state": "exited", "exit_code": 137, "exit_reason": "oom", "running": false, "error": "",
         "memory_limit": 16_777_216, "networks": ["front", "back"], "port_conflict": null,
@@ -139,6 +142,8 @@ pub fn diagnosed() -> Incident {
         cause: Some(cause()),
         manual: vec![],
         exchanges: Vec::new(),
+        thought: Thought::default(),
+        prose: None,
         approvals: vec![],
         waiting_on: None,
         waiting_since: None,
