@@ -38,9 +38,8 @@ fn asking(agent: AgentRole, models: &[String], faults: usize, windows: usize) ->
 
 /// `mini proposed 3 steps (1,204 tokens, 0.0021, 1.3s)`.
 fn answer(end: &ExchangeEnd) -> String {
-    let model = if end.model.is_empty() { "nobody".to_owned() } else { one_line(&end.model) };
     let seconds = end.milliseconds as f64 / 1_000.0;
-    format!("{model} {} ({}, {seconds:.1}s)", end.outcome.words(), end.spent())
+    format!("{} ({}, {seconds:.1}s)", one_line(&end.did()), end.spent())
 }
 
 /// The steps that a model planned, with what it expects of them.

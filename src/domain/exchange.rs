@@ -88,6 +88,15 @@ pub struct ExchangeEnd {
 }
 
 impl ExchangeEnd {
+    /// Who did what, for people: `mini proposed 3 steps`.
+    pub fn did(&self) -> String {
+        if self.model.is_empty() {
+            "no model answered".to_owned()
+        } else {
+            format!("{} {}", self.model, self.outcome.words())
+        }
+    }
+
     /// What it cost, for people: `1,204 tokens, 0.0021`.
     pub fn spent(&self) -> String {
         format!("{} tokens, {}", grouped(self.usage.total()), self.cost)
@@ -129,7 +138,7 @@ impl ExchangeOutcome {
     /// What the model did, for people, without anything that it said: `proposed 3 steps`.
     pub fn words(&self) -> String {
         let several = |count: usize, what: &str| match count {
-            0 => format!("no {what}"),
+            0 => format!("no {what}s"),
             1 => format!("1 {what}"),
             count => format!("{count} {what}s"),
         };

@@ -98,16 +98,16 @@ fn thinking(thinking: &ThinkingReport) -> String {
 
 fn question(asked: &QuestionReport) -> String {
     let at = asked.at.format("%H:%M:%SZ");
-    let model = if asked.model.is_empty() { "no model".to_owned() } else { code(&asked.model) };
     let again = match asked.faults {
         0 => String::new(),
         1 => ", asked again with 1 fault of the answer before".to_owned(),
         faults => format!(", asked again with {faults} faults of the answer before"),
     };
     let took = asked.took.map(|took| format!(", {:.1}s", took.as_millis() as f64 / 1_000.0)).unwrap_or_default();
+    let model = if asked.model.is_empty() { String::new() } else { format!("{} ", code(&asked.model)) };
     let (input, output) = (asked.usage.input, asked.usage.output);
     let mut text = format!(
-        "- {at} {}, {model}{again}: {} ({input} tokens asked, {output} answered, cost {}{took})\n",
+        "- {at} {}{again}: {model}{} ({input} tokens asked, {output} answered, cost {}{took})\n",
         asked.agent, asked.outcome, asked.cost
     );
     if let Some(why) = &asked.unused {

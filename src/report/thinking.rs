@@ -71,7 +71,11 @@ fn question(exchange: &Exchange) -> QuestionReport {
         usage: end.map(|end| end.usage).unwrap_or_default(),
         cost: end.map(|end| end.cost).unwrap_or_default(),
         faults: exchange.faults.len(),
-        outcome: end.map_or_else(|| "has not answered so far".to_owned(), |end| end.outcome.words()),
+        outcome: match end {
+            None => "not answered so far".to_owned(),
+            Some(end) if end.model.is_empty() => end.did(),
+            Some(end) => end.outcome.words(),
+        },
         unused: exchange.unused.clone(),
     }
 }

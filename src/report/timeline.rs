@@ -83,8 +83,7 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
         EventBody::ExchangeEnded { index, end } => {
             let asked = incident.exchanges.iter().find(|asked| asked.index == *index);
             let agent = asked.map_or("model", |asked| asked.agent.as_str());
-            let model = if end.model.is_empty() { "no model" } else { &end.model };
-            format!("The {agent} asked: {model} {} ({})", end.outcome.words(), end.spent())
+            format!("The {agent} asked: {} ({})", end.did(), end.spent())
         }
         EventBody::ExchangeSettled { unused: Some(why), .. } => format!("Answer not used: {why}"),
         EventBody::PlanMade { plan, reason } => {

@@ -1,8 +1,8 @@
 //! Alerts, plans, reading steps and claims.
 
 use crate::domain::{
-    Alert, AlertStatus, Finding, Incident, PhaseName, Plan, Step, StepId, StepOutcome, StepRecord, StepStatus,
-    Timestamp, Trigger,
+    Alert, AlertStatus, Finding, Incident, Judged, PhaseName, Plan, Step, StepId, StepOutcome, StepRecord, StepStatus,
+    Timestamp, Trigger, Verdict,
 };
 use crate::flow::{decide::has_sent, diagnose::last_revision};
 use crate::intake;
@@ -149,6 +149,17 @@ pub(super) fn step_finished(
 pub(super) fn found(incident: &mut Incident, finding: &Finding) {
     incident.findings.push(finding.clone());
     incident.cause = Finding::surest(&incident.findings).map(|(_, cause)| cause.clone());
+}
+
+pub(super) fn judged(incident: &mut Incident, step: &StepId, judged: &Judged) {
+    with_step(incident, step, |record| record.judged = Some(judged.clone()));
+}
+
+/// What was written is about another verdict.
+pub(super) fn concluded(incident: &mut Incident, verdict: Verdict, reason: &str) {
+    incident.verdict = Some(verdict);
+    reason.clone_into(&mut incident.verdict_reason);
+    incident.prose = None;
 }
 
 pub(super) fn with_step(incident: &mut Incident, step: &StepId, change: impl FnOnce(&mut StepRecord)) {

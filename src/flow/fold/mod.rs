@@ -110,9 +110,7 @@ pub fn apply(incident: &mut Incident, event: &Event) {
             diagnosis::step_finished(incident, step, *attempt, outcome, at);
         }
         EventBody::PhaseFinished { phase, .. } => incident.finished_phases.push(*phase),
-        EventBody::ExpectationJudged { step, judged } => {
-            diagnosis::with_step(incident, step, |record| record.judged = Some(judged.clone()));
-        }
+        EventBody::ExpectationJudged { step, judged } => diagnosis::judged(incident, step, judged),
         EventBody::FindingMade { finding } => diagnosis::found(incident, finding),
         EventBody::RemedyManual { remedy, instructions, reason } => {
             let (remedy, instructions, reason) = (remedy.clone(), instructions.clone(), reason.clone());
@@ -134,11 +132,7 @@ pub fn apply(incident: &mut Incident, event: &Event) {
             let looks = incident.recheck.as_ref().map_or(0, |before| before.looks).saturating_add(1);
             incident.recheck = Some(Recheck { at, healthy: *healthy, probed: *probed, detail: detail.clone(), looks });
         }
-        EventBody::VerdictReached { verdict, reason, .. } => {
-            incident.verdict = Some(*verdict);
-            incident.verdict_reason.clone_from(reason);
-            incident.prose = None; // it is about another one
-        }
+        EventBody::VerdictReached { verdict, reason, .. } => diagnosis::concluded(incident, *verdict, reason),
         EventBody::IncidentEscalated { reason } => incident.escalated = Some(reason.clone()),
         EventBody::EnvironmentLost { problem } => away::lost(incident, problem),
         EventBody::EnvironmentReturned {} => away::returned(incident),

@@ -2,7 +2,7 @@
 
 import { badge, clock, el } from "./dom.js";
 
-const several = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+const several = (count, what) => `${count === 0 ? "no" : count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 const money = (millionths) => (millionths / 1e6).toFixed(4);
 
 /** What all questions cost together. */
@@ -30,7 +30,8 @@ function asking({ models, faults, windows }) {
 /** One question, as far as it went. */
 export function exchangeView(item) {
   const { end, unused } = item;
-  const said = end ? `${end.model || "nobody"} ${did(end.outcome)}` : `${asking(item)}…`;
+  const answered = () => (end.model ? `${end.model} ${did(end.outcome)}` : "no model answered");
+  const said = end ? answered() : `${asking(item)}…`;
   const cost = end && `${several(end.usage.input + end.usage.output, "token")}, ${money(end.cost)}, ${(end.milliseconds / 1000).toFixed(1)} s`;
   return el("li", { class: "step" },
     el("div", { class: "row" },

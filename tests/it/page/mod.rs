@@ -3,6 +3,7 @@
 mod incident;
 mod people;
 mod restart;
+mod thinking;
 
 use crate::conformance::Place;
 use crate::support::browser::Browser;
@@ -28,6 +29,11 @@ fn token(role: &str) -> String {
 
 impl Scene {
     fn open() -> Option<Self> {
+        Self::open_with(Vec::new())
+    }
+
+    /// The same, with further files of configuration.
+    fn open_with(files: Vec<(String, String)>) -> Option<Self> {
         let place = Place::process()?;
         let daemon = place.open_with(|settings| {
             let tokens = ["viewer", "responder", "approver", "admin"].map(
@@ -35,6 +41,7 @@ impl Scene {
             );
             settings.platform = json!({"tokens": tokens});
             settings.files.push(("config/operations.yml".to_owned(), quick_operations()));
+            settings.files.extend(files);
             settings.token = Some(token("admin"));
         });
         let browser = Browser::open(daemon.http.base())?;
