@@ -80,13 +80,13 @@ impl Runner {
         })
     }
 
-    /// The answer of the same incident to an equal question of a short while ago.
+    /// The answer of the same incident to an equal question of a short while ago, unless it was refused.
     fn remembered(&self, job: &Job, exchange: &Exchange, request: &Digest) -> Option<ExchangeEnd> {
         let since = crate::engine::now() - job.pinned.agents.remember.as_chrono();
-        let mut before =
-            job.incident.exchanges.iter().rev().filter(|known| {
-                known.agent == exchange.agent && known.index != exchange.index && known.began_at >= since
-            });
+        let mut before = job.incident.exchanges.iter().rev().filter(|known| {
+            let other = known.agent == exchange.agent && known.index != exchange.index;
+            other && known.unused.is_none() && known.began_at >= since
+        });
         let end = before.find_map(|known| known.end.as_ref().filter(|end| end.request == *request))?;
         let usable = !matches!(end.outcome, ExchangeOutcome::Failed { .. } | ExchangeOutcome::Malformed { .. });
         usable.then(|| ExchangeEnd { usage: Usage::default(), cost: Cost::default(), ..end.clone() })

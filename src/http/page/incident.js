@@ -42,7 +42,7 @@ export class IncidentView {
     const order = (approval) => (approval.state === "pending" ? 0 : 1);
     reconcile(this.prose, incident.prose ? [incident.prose] : [], () => "prose", proseView);
     this.models.hidden = incident.exchanges.length === 0;
-    this.sums.textContent = sums(incident.thought);
+    this.sums.textContent = incident.thought.questions > 0 ? sums(incident.thought) : "";
     reconcile(this.exchanges, incident.exchanges, (item) => String(item.index), exchangeView);
     reconcile(this.approvals, [...incident.approvals].sort((one, other) => order(one) - order(other)),
       (approval) => approval.id, (approval) => approvalCard(approval, { link: false }));
