@@ -20,6 +20,8 @@ use std::borrow::Cow;
 const MOST_ALERTS: usize = 8;
 /// Labels and annotations of an alert, or faults of an answer, or arguments.
 const FEW: Caps = Caps { width: 500, lines: 40 };
+/// The same where there is no room: whoever raises an alert must not be able to fill all of it.
+const FEWER: Caps = Caps { width: 120, lines: 12 };
 /// Characters of an answer that is given back with its faults.
 const LONGEST_ANSWER: usize = 8_000;
 /// Characters of a sentence of the configuration.
@@ -40,7 +42,9 @@ const READING: &str = "\
 /// It does not fit, or the prompt has no text.
 pub fn planner(writing: &Writing<'_>, case: &Case<'_>, planning: &Planning<'_>) -> Result<Brief, BriefError> {
     let mut told = Telling::begin(writing, case);
-    told.sections.whole(planned(planning.left, &mut told.pen));
+    let forms = [FEW, FEWER].map(|caps| planned(planning.left, &mut told.pen, caps));
+    let planned = told.sections.shortened(forms);
+    told.last_cuts.push(planned);
     told.sections.whole(remedies(planning.remedies));
     let hints = told.sections.shortened([hints(planning.runbooks), String::new()]);
     told.sections.cut_next(&[hints], 1);
@@ -92,14 +96,17 @@ pub fn reporter(writing: &Writing<'_>, case: &Case<'_>, passages: &[Passage<'_>]
 struct Telling<'a> {
     pen: Pen<'a>,
     sections: Sections,
+    /// What is cut when everything else is.
+    last_cuts: Vec<usize>,
 }
 
 impl<'a> Telling<'a> {
     /// The head and the alerts.
     fn of_alerts(pen: Pen<'a>, case: &Case<'_>) -> Self {
-        let mut telling = Self { pen, sections: Sections::default() };
+        let mut telling = Self { pen, sections: Sections::default(), last_cuts: Vec::new() };
         telling.sections.whole(head(case, &mut telling.pen));
-        telling.sections.whole(alerts(case.alerts, &mut telling.pen));
+        let forms = [FEW, FEWER].map(|caps| alerts(case.alerts, &mut telling.pen, caps));
+        telling.last_cuts = vec![telling.sections.shortened(forms)];
         telling
     }
 
@@ -155,6 +162,7 @@ impl<'a> Telling<'a> {
         let fixed = estimate_tokens(&system)
             + again.as_ref().map_or(0, |(said, told)| estimate_tokens(said) + estimate_tokens(told));
         let too_long = |tokens| BriefError::TooLong { tokens, budget: writing.budget };
+        self.sections.cut_next(&self.last_cuts, 1);
         let left = writing.budget.saturating_sub(fixed);
         let (told, shortened) = self.sections.fit(left).map_err(|tokens| too_long(tokens + fixed))?;
         let tokens = fixed + estimate_tokens(&told);
@@ -219,7 +227,7 @@ fn head(case: &Case<'_>, pen: &mut Pen<'_>) -> String {
     head
 }
 
-fn alerts(alerts: &[Alert], pen: &mut Pen<'_>) -> String {
+fn alerts(alerts: &[Alert], pen: &mut Pen<'_>, caps: Caps) -> String {
     if alerts.is_empty() {
         return "# Alerts\nNone.\n".to_owned();
     }
@@ -237,7 +245,7 @@ fn alerts(alerts: &[Alert], pen: &mut Pen<'_>) -> String {
         let mut told = lines("label", &alert.labels);
         told.extend(lines("annotation", &alert.annotations));
         told.extend(alert.expression.as_ref().map(|expression| format!("expression: {}", in_one_line(expression))));
-        text.push_str(&pen.quote(&told.iter().map(String::as_str).collect::<Vec<_>>(), FEW));
+        text.push_str(&pen.quote(&told.iter().map(String::as_str).collect::<Vec<_>>(), caps));
     }
     if alerts.len() > MOST_ALERTS {
         text.push_str(&format!("({} more alerts are not shown.)\n", alerts.len() - MOST_ALERTS));
@@ -275,7 +283,7 @@ fn findings(findings: &[Finding], mut pen: Option<&mut Pen<'_>>) -> String {
 }
 
 /// Steps that are planned. Their arguments and reasons may be a model's.
-fn planned(left: &[(PhaseName, &Step)], pen: &mut Pen<'_>) -> String {
+fn planned(left: &[(PhaseName, &Step)], pen: &mut Pen<'_>, caps: Caps) -> String {
     if left.is_empty() {
         return "# Planned\nNothing more.\n".to_owned();
     }
@@ -293,7 +301,7 @@ fn planned(left: &[(PhaseName, &Step)], pen: &mut Pen<'_>) -> String {
         words.push(format!("{step_name}{arguments}: {}", in_one_line(&step.reason)));
     }
     text.push_str("Their arguments and reasons:\n");
-    text + &pen.quote(&words.iter().map(String::as_str).collect::<Vec<_>>(), FEW)
+    text + &pen.quote(&words.iter().map(String::as_str).collect::<Vec<_>>(), caps)
 }
 
 fn remedies(remedies: &[Remedy<'_>]) -> String {

@@ -223,7 +223,10 @@ models:
   one: {provider: oracle, model: x}
   two: {provider: compatible, model: x, temperature: 3}
   three: {provider: azure, model: x, base_url: 'https://x', prices: {input: -1}}
+  four: {provider: ollama, model: x, max_input_tokens: 8000, max_output_tokens: 0, timeout: 0s}
 planner: {models: [onee]}
+analyst: {models: [one, one]}
+reporter: {provider: runbook, timeout: 0s}
 ";
     insta::assert_snapshot!(problems([
         ("config/platform.yml", platform),

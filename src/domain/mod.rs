@@ -19,6 +19,7 @@ mod incident;
 mod inventory;
 mod log_level;
 mod message;
+mod ordered;
 mod plan;
 mod proposal;
 mod redact;
@@ -45,6 +46,7 @@ pub use incident::{
 pub use inventory::{EnvironmentKind, Instance, Inventories, Inventory, Service, nearest};
 pub use log_level::LogLevel;
 pub use message::Message;
+pub use ordered::Ordered;
 pub use plan::{Phase, PhaseName, Plan, PlanSource, Remedy, Risk, Step, StepRole};
 pub use proposal::{
     Claim, ClaimedCause, Claims, Expectation, Judged, Meaning, Proposal, ProposedRemedy, ProposedStep, Window,

@@ -1,7 +1,7 @@
 //! What a model proposes. Nothing of it is done because a model said so: [`crate::plan`] makes a plan of what is valid.
 
 use super::{PhaseName, StepId, TimeSpan, Values};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer as _};
 use utoipa::ToSchema;
 
 /// What a planner wants to look at next, and which remedy it would try.
@@ -46,11 +46,14 @@ pub struct ProposedStep {
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
     /// Whether the step is worth it, by what was seen before it: CEL.
+    #[serde(deserialize_with = "said")]
     pub when: Option<String>,
     /// Whether what it shows is as it should be: CEL, which sees the step's own result too.
+    #[serde(deserialize_with = "said")]
     pub success: Option<String>,
     /// About how long it takes.
     #[schema(value_type = Option<String>)]
+    #[serde(deserialize_with = "said")]
     pub duration: Option<TimeSpan>,
     /// What each result would mean.
     pub meanings: Vec<Meaning>,
@@ -146,4 +149,26 @@ pub struct ClaimedCause {
     pub code: String,
     /// From 0 to 1.
     pub confidence: f64,
+}
+
+/// A text, or nothing where it is null or empty: the form of an answer has plain texts, since vendors bound unions.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.filter(|text| !text.trim().is_empty());
+    text.map(|text| T::deserialize(text.into_deserializer())).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_text_expects_nothing() {
+        let read = |json: &str| serde_json::from_str::<Expectation>(json).map_err(|error| error.to_string());
+        let empty = read(r#"{"when": "", "success": " ", "duration": "", "meanings": []}"#);
+        assert_eq!(empty, Ok(Expectation::default()));
+        assert_eq!(read(r#"{"when": null, "success": null, "duration": null, "meanings": []}"#), empty);
+        let said = read(r#"{"when": "a > 1", "success": "", "duration": "5s", "meanings": []}"#).expect("valid");
+        assert_eq!((said.when.as_deref(), said.duration), (Some("a > 1"), Some(TimeSpan::from_secs(5))));
+        assert!(read(r#"{"when": "", "success": "", "duration": "soon", "meanings": []}"#).is_err());
+    }
 }

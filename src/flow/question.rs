@@ -5,8 +5,8 @@ use crate::brief::{self, Again, Brief, BriefError, Causes, Fence, Passage, Plann
 use crate::catalog::{Case, Catalog, Runbook};
 use crate::config::Config;
 use crate::domain::{
-    AgentRole, CallOutcome, EnvironmentKind, Evidence, Exchange, ExchangeOutcome, Incident, Inventory, PhaseName,
-    Redactor, Step, Trigger,
+    AgentRole, CallOutcome, EnvironmentKind, Evidence, Exchange, ExchangeOutcome, Incident, Inventory, Ordered,
+    PhaseName, Redactor, Step, Trigger,
 };
 use crate::plan::{self, PlanInput};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ pub struct Asked {
     /// What the form of the answer is called.
     pub form: &'static str,
     /// The form of the answer.
-    pub schema: Value,
+    pub schema: Ordered,
 }
 
 /// Writes the question of an exchange. Equal incidents give equal questions, to the byte.
@@ -121,11 +121,12 @@ pub fn answered(agent: AgentRole, text: &str) -> ExchangeOutcome {
 /// Longest prose of a report, in characters: more than three paragraphs are read by nobody.
 const LONGEST_PROSE: usize = 4_000;
 
-fn prose() -> Value {
-    json!({
+fn prose() -> Ordered {
+    let schema = json!({
         "type": "object", "required": ["summary"], "additionalProperties": false,
         "properties": {"summary": {"type": "string", "description": "One to three short paragraphs of plain prose."}},
-    })
+    });
+    schema.into()
 }
 
 /// The most that all of an agent's models can be told.

@@ -6,22 +6,55 @@
 //! - The form is `output_config: {format: {type: json_schema, schema}}`. It needs no beta header; the `output_format` of 2025
 //!   and its header `structured-outputs-2025-11-13` are on their way out.
 //! - Its schemas are a subset: objects allow no other properties; no recursion, no `minimum`, `maxLength` or other bounds.
-//!   OpenAI's strict subset, without recursion, is inside it. But a schema is compiled to a grammar, and one with many unions
-//!   is refused with status 400: "The compiled grammar is too large" (anthropics/anthropic-sdk-python#1185). So a question that
-//!   is refused for its schema is asked once more with the schema as text; what is answered is checked in any case.
+//!   OpenAI's strict subset, without recursion, is inside it. But a schema is compiled to a grammar, and one that is too large
+//!   ("The compiled grammar is too large", anthropics/anthropic-sdk-python#1185) or has more than 16 properties that are unions
+//!   ("too many parameters with union types", vercel/ai#17268) is refused with status 400. So a question that is refused for
+//!   its schema is asked once more with the schema as text, as are those of its form from then on; what is answered is
+//!   checked in any case.
 //! - A version keeps its parameters. 2023-06-01 is known to all gateways and clouds; 2026-10-21 is not, and has no
 //!   `temperature`. Before, a temperature ends at 1.
 
 use super::wire::Api;
-use super::{Answer, Model, ModelError, Question, Turn, Unanswered, estimate, reading};
+use super::{Answer, Message, Model, ModelError, Question, Unanswered, estimate, reading};
 use crate::config::ModelConfig;
-use crate::domain::TimeSpan;
+use crate::domain::{Ordered, TimeSpan};
 use futures_util::future::BoxFuture;
 use reqwest::header::HeaderValue;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
 
 /// The version of the API, unless the configuration says another.
 const VERSION: &str = "2023-06-01";
+
+/// A request.
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    max_tokens: u32,
+    system: Cow<'a, str>,
+    messages: Vec<Message<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_config: Option<Output<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    format: Format<'a>,
+}
+
+#[derive(Serialize)]
+struct Format<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    schema: &'a Ordered,
+}
 
 /// A model that speaks it.
 pub struct Anthropic {
@@ -32,6 +65,8 @@ pub struct Anthropic {
     max_output_tokens: u32,
     temperature: Option<f64>,
     timeout: TimeSpan,
+    /// Forms whose schema was refused, by name, of which there are three: they are not sent a second time.
+    refused: Mutex<BTreeSet<String>>,
 }
 
 impl Anthropic {
@@ -50,45 +85,53 @@ impl Anthropic {
             max_output_tokens: config.max_output_tokens,
             temperature: temperature.map(|temperature| reading::decimal(temperature).min(1.0)),
             timeout: config.timeout,
+            refused: Mutex::default(),
         })
     }
 
     /// A question with its form enforced, or, where its schema was refused, described.
-    fn body(&self, question: &Question, enforced: bool) -> Value {
-        let turns = question.turns.iter().map(|turn| match turn {
-            Turn::Told(text) => json!({"role": "user", "content": text}),
-            Turn::Said(text) => json!({"role": "assistant", "content": text}),
-        });
-        let mut body = json!({
-            "model": self.model,
-            "max_tokens": self.max_output_tokens,
-            "system": question.system,
-            "messages": turns.collect::<Vec<_>>(),
-        });
-        if enforced {
-            body["output_config"] = json!({"format": {"type": "json_schema", "schema": question.schema}});
+    fn body<'a>(&'a self, question: &'a Question, enforced: bool) -> Body<'a> {
+        let format = Format { kind: "json_schema", schema: &question.schema };
+        let system = if enforced {
+            Cow::Borrowed(question.system.as_str())
         } else {
-            body["system"] = json!(format!(
+            Cow::Owned(format!(
                 "{}\n\nAnswer with one JSON value and nothing else. It has this JSON Schema:\n{}",
                 question.system, question.schema
-            ));
+            ))
+        };
+        Body {
+            model: &self.model,
+            max_tokens: self.max_output_tokens,
+            system,
+            messages: question.turns.iter().map(Message::from).collect(),
+            output_config: enforced.then_some(Output { format }),
+            temperature: self.temperature,
         }
-        if let Some(temperature) = self.temperature {
-            body["temperature"] = json!(temperature);
-        }
-        body
     }
 
-    async fn post(&self, body: &Value) -> Result<Vec<u8>, ModelError> {
+    async fn post(&self, body: &Body<'_>) -> Result<Vec<u8>, ModelError> {
         let request =
             self.api.client().post(&self.address).header("anthropic-version", self.version.clone()).json(body).build();
         let request = request.map_err(|error| ModelError::Unreadable(error.without_url().to_string()))?;
         self.api.send(request).await
     }
 
+    fn enforces(&self, form: &str) -> bool {
+        !self.refused().contains(form)
+    }
+
+    fn refused(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        // Nothing can be half done under it.
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn message(&self, question: &Question) -> Result<Answer, Unanswered> {
-        let answered = match self.post(&self.body(question, true)).await {
-            Err(error) if is_of_the_schema(&error) => self.post(&self.body(question, false)).await,
+        let answered = match self.post(&self.body(question, self.enforces(&question.form))).await {
+            Err(error) if self.enforces(&question.form) && is_of_the_schema(&error) => {
+                self.refused().insert(question.form.clone());
+                self.post(&self.body(question, false)).await
+            }
             answered => answered,
         };
         let body = answered.map_err(|error| Unanswered::by(error, question))?;

@@ -34,7 +34,7 @@ mod tests {
             system: "a".repeat(400),
             turns: vec![Turn::Told("b".repeat(400))],
             form: "f".into(),
-            schema: json!({}),
+            schema: json!({}).into(),
         };
         let both = usage(Some(7), Some(5), &question, "{}");
         assert_eq!(both, Usage { input: 7, output: 5 });

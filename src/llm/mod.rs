@@ -17,12 +17,12 @@ pub use anthropic::Anthropic;
 pub use chain::{Asked, Chain, Trouble, chains};
 pub use openai::OpenAi;
 
-use crate::domain::Usage;
+use crate::domain::{Ordered, Usage};
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde::Serialize;
 
-/// What a model is asked.
-#[derive(Clone, Debug, PartialEq)]
+/// What a model is asked; serialised, it is what is kept of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Question {
     /// Its part, and the rules.
     pub system: String,
@@ -31,16 +31,33 @@ pub struct Question {
     /// What the form of the answer is called: letters and `_`.
     pub form: String,
     /// The form of the answer: strict JSON Schema.
-    pub schema: Value,
+    pub schema: Ordered,
 }
 
 /// One side of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Turn {
     /// What the model is told.
     Told(String),
     /// What the model said.
     Said(String),
+}
+
+/// One message of a conversation, as all vendors have it.
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+impl<'a> From<&'a Turn> for Message<'a> {
+    fn from(turn: &'a Turn) -> Self {
+        match turn {
+            Turn::Told(content) => Self { role: "user", content },
+            Turn::Said(content) => Self { role: "assistant", content },
+        }
+    }
 }
 
 /// What a model answered.

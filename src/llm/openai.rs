@@ -4,9 +4,9 @@
 //! `docs/decisions/0014-async-openai-makes-requests-only.md`.
 
 use super::wire::Api;
-use super::{Answer, Model, ModelError, Question, Turn, Unanswered, estimate, reading};
+use super::{Answer, Message, Model, ModelError, Question, Unanswered, estimate, reading};
 use crate::config::{ModelConfig, Provider};
-use crate::domain::TimeSpan;
+use crate::domain::{Ordered, TimeSpan};
 use async_openai::{
     Client,
     config::{AzureConfig, Config, OpenAIConfig},
@@ -14,7 +14,35 @@ use async_openai::{
     middleware::HttpRequestFactory,
 };
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A request. Its schema keeps its order on the wire.
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    messages: Vec<Message<'a>>,
+    response_format: Format<'a>,
+    #[serde(flatten)]
+    limit: BTreeMap<&'static str, u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Format<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    json_schema: Form<'a>,
+}
+
+#[derive(Serialize)]
+struct Form<'a> {
+    name: &'a str,
+    strict: bool,
+    schema: &'a Ordered,
+}
 
 /// A model that speaks it.
 pub struct OpenAi {
@@ -70,23 +98,18 @@ impl OpenAi {
         })
     }
 
-    fn body(&self, question: &Question) -> Value {
-        let turns = question.turns.iter().map(|turn| match turn {
-            Turn::Told(text) => json!({"role": "user", "content": text}),
-            Turn::Said(text) => json!({"role": "assistant", "content": text}),
-        });
-        let system = json!({"role": "system", "content": question.system});
-        let form = json!({"name": question.form, "strict": true, "schema": question.schema});
-        let mut body = json!({
-            "model": self.model,
-            "messages": std::iter::once(system).chain(turns).collect::<Vec<_>>(),
-            "response_format": {"type": "json_schema", "json_schema": form},
-        });
-        body[self.limit] = json!(self.max_output_tokens);
-        if let Some(temperature) = self.temperature {
-            body["temperature"] = json!(temperature);
+    fn body<'a>(&'a self, question: &'a Question) -> Body<'a> {
+        let system = Message { role: "system", content: &question.system };
+        Body {
+            model: &self.model,
+            messages: std::iter::once(system).chain(question.turns.iter().map(Message::from)).collect(),
+            response_format: Format {
+                kind: "json_schema",
+                json_schema: Form { name: &question.form, strict: true, schema: &question.schema },
+            },
+            limit: BTreeMap::from([(self.limit, self.max_output_tokens)]),
+            temperature: self.temperature,
         }
-        body
     }
 
     async fn completion(&self, question: &Question) -> Result<Answer, Unanswered> {

@@ -17,7 +17,7 @@ fn long() -> Incident {
 }
 
 #[test]
-fn old_evidence_is_cut_first_and_the_alert_and_the_status_never() {
+fn old_evidence_is_cut_first_and_the_status_never() {
     let mut incident = long();
     let whole = incident.planner().unwrap();
     assert_eq!(whole.shortened, 0);
@@ -54,6 +54,18 @@ fn is_whole(text: &str, n: usize) -> bool {
     let mut lines = rest.lines();
     let first = lines.next().unwrap_or_default();
     !first.contains("left out") && lines.next() != Some("(Shortened.)")
+}
+
+#[test]
+fn whoever_raises_alerts_cannot_take_all_the_room() {
+    let mut incident = incident();
+    let annotations = (0..40).map(|n| (format!("text{n:02}"), "w".repeat(2_000)));
+    incident.alerts[0].annotations.extend(annotations);
+    incident.alerts = vec![incident.alerts[0].clone(); 8];
+    assert!(incident.planner().unwrap().tokens > 30_000, "with room, they are told");
+    incident.budget = 7_000;
+    let brief = incident.planner().unwrap();
+    assert!(told(&brief).contains("label alertname: ContainerKilled"), "{}", told(&brief));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::document::{Decode as _, Fields, Node, Place, Problem, Reports, choice
 use crate::domain::{TimeSpan, nearest};
 use crate::expr::Template;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 choices! {
     Provider:
@@ -55,9 +55,9 @@ fn model(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<ModelCon
         Some(node) => temperature(node, reports).map(Some),
         None => Some(None),
     };
-    let (max_input_tokens, max_output_tokens) =
-        (fields.or("max_input_tokens", 32_000), fields.or("max_output_tokens", 4_096));
-    let timeout = fields.or("timeout", TimeSpan::from_secs(30));
+    let max_input_tokens = at_least(&fields, "max_input_tokens", 32_000, LEAST_INPUT);
+    let max_output_tokens = at_least(&fields, "max_output_tokens", 4_096, LEAST_OUTPUT);
+    let timeout = patience(&fields);
     let prices = match fields.raw("prices") {
         Some(node) => prices(node, reports),
         None => Some(Prices::default()),
@@ -84,6 +84,35 @@ fn model(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<ModelCon
         timeout: timeout?,
         prices: prices?,
     })
+}
+
+/// Fewest tokens of a question that make sense: the form of a proposal takes nearly half of them.
+const LEAST_INPUT: u32 = 12_000;
+/// Fewest tokens of an answer: a plan of a few steps.
+const LEAST_OUTPUT: u32 = 512;
+
+fn at_least(fields: &Fields<'_>, name: &'static str, default: u32, least: u32) -> Option<u32> {
+    let number = fields.or(name, default)?;
+    if number < least {
+        let node = fields.raw(name)?;
+        fields.reports.at(
+            node,
+            format!("{number} tokens are too few to think with"),
+            format!("write at least {least}"),
+        );
+        return None;
+    }
+    Some(number)
+}
+
+/// How long an answer may take.
+fn patience(fields: &Fields<'_>) -> Option<TimeSpan> {
+    let time = fields.or("timeout", TimeSpan::from_secs(30))?;
+    if time.as_millis() == 0 {
+        fields.reports.at(fields.raw("timeout")?, "nothing answers within no time", "write a time such as 30s");
+        return None;
+    }
+    Some(time)
 }
 
 fn temperature(node: &Node, reports: &Reports) -> Option<f32> {
@@ -129,11 +158,20 @@ fn budgets(node: &Node, reports: &Reports) -> Option<ThinkingBudgets> {
 
 fn agent(node: &Node, known: &[&str], prompt: Option<Template>, reports: &Reports) -> Option<Agent> {
     let fields = Fields::of(node, reports)?;
-    let named: Vec<Option<String>> = fields
+    let mut named = BTreeSet::new();
+    let models: Vec<Option<String>> = fields
         .elements("models")
         .iter()
         .map(|node| {
             let name = String::decode(node, reports)?;
+            if !named.insert(name.clone()) {
+                reports.at(
+                    node,
+                    format!("'{name}' is named twice"),
+                    "a model is asked once for an answer; name it once",
+                );
+                return None;
+            }
             if known.contains(&name.as_str()) {
                 return Some(name);
             }
@@ -145,9 +183,13 @@ fn agent(node: &Node, known: &[&str], prompt: Option<Template>, reports: &Report
             None
         })
         .collect();
-    let timeout = fields.or("timeout", TimeSpan::from_secs(30));
+    if let Some(node) = fields.raw("provider") {
+        let fix = "write 'models: []' for the runbooks alone, or the names of models; see docs/models.md";
+        reports.at(node, "an agent has no provider; its models have", fix);
+    }
+    let timeout = patience(&fields);
     fields.finish();
-    Some(Agent { models: named.into_iter().collect::<Option<_>>()?, timeout: timeout?, prompt: prompt? })
+    Some(Agent { models: models.into_iter().collect::<Option<_>>()?, timeout: timeout?, prompt: prompt? })
 }
 
 /// The prompt of an agent: the user's if there is one, else the compiled-in one.

@@ -18,7 +18,7 @@ impl Runner {
             Err(error) => return ended(index, nothing(&error.to_string()), Vec::new()),
         };
         let question = sent(asked);
-        let told = serde_json::to_vec_pretty(&recorded(&question)).unwrap_or_default();
+        let told = serde_json::to_vec_pretty(&question).unwrap_or_default();
         let request = Digest::of(&told);
         if let Some(known) = self.remembered(job, exchange, &request) {
             return ended(index, ExchangeEnd { milliseconds: since(started), ..known }, Vec::new());
@@ -124,21 +124,6 @@ fn sent(asked: Asked) -> llm::Question {
     });
     let turns = turns.collect();
     llm::Question { system: asked.brief.system, turns, form: asked.form.to_owned(), schema: asked.schema }
-}
-
-/// The question as it is kept.
-fn recorded(question: &llm::Question) -> serde_json::Value {
-    let turns: Vec<serde_json::Value> = question
-        .turns
-        .iter()
-        .map(|turn| match turn {
-            llm::Turn::Told(text) => serde_json::json!({"told": text}),
-            llm::Turn::Said(text) => serde_json::json!({"said": text}),
-        })
-        .collect();
-    serde_json::json!({
-        "system": question.system, "turns": turns, "form": question.form, "schema": question.schema,
-    })
 }
 
 fn ended(index: u32, end: ExchangeEnd, blobs: Vec<Vec<u8>>) -> EffectResult {

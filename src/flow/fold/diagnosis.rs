@@ -1,8 +1,8 @@
 //! Alerts, plans, reading steps and claims.
 
 use crate::domain::{
-    Alert, AlertStatus, Finding, Incident, Judged, PhaseName, Plan, Step, StepId, StepOutcome, StepRecord, StepStatus,
-    Timestamp, Trigger, Verdict,
+    Alert, AlertStatus, Finding, Incident, Judged, PhaseName, Plan, PlanSource, Step, StepId, StepOutcome, StepRecord,
+    StepStatus, Timestamp, Trigger, Verdict,
 };
 use crate::flow::{decide::has_sent, diagnose::last_revision};
 use crate::intake;
@@ -89,8 +89,10 @@ pub(super) fn plan(incident: &mut Incident, plan: &Plan) {
     let fresh: Vec<StepRecord> =
         plan.steps().filter(|(_, step)| !known(&step.id)).map(|(phase, step)| pending(phase, step.clone())).collect();
     incident.steps.extend(fresh);
-    // A revision may have more to look at in a phase that was over.
-    incident.finished_phases.retain(|finished| plan.phases.iter().all(|phase| phase.name != *finished));
+    // A model may have more to look at in a phase that was over.
+    if matches!(plan.source, PlanSource::Model { .. }) {
+        incident.finished_phases.retain(|finished| plan.phases.iter().all(|phase| phase.name != *finished));
+    }
     incident.plan = Some(plan.clone());
 }
 

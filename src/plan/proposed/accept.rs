@@ -8,7 +8,7 @@ use crate::{
         nearest,
     },
     expr::{Expression, Scope},
-    plan::validate::MAX_STEPS,
+    plan::validate::{MAX_STEPS, validate},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +51,10 @@ pub fn accept(proposal: &Proposal, offer: &Offer<'_>, model: &str, revision: u32
             None => phases.push(Phase { name, steps: vec![step] }),
         }
     }
-    Ok(Some(Plan { revision, source: PlanSource::Model { model: model.to_owned() }, phases }))
+    let plan = Plan { revision, source: PlanSource::Model { model: model.to_owned() }, phases };
+    // Whatever was looked at above, this is what every plan is held against.
+    validate(&plan, &offer.input).map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok(Some(plan))
 }
 
 fn kept(proposal: &Proposal, offer: &Offer<'_>, faults: &mut Vec<String>) -> Vec<(PhaseName, Step)> {

@@ -13,6 +13,8 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Value,
+    /// The body as it was sent.
+    pub sent: String,
 }
 
 impl Asked {
@@ -148,7 +150,9 @@ pub fn faults(asked: &Asked) -> Vec<String> {
         "it is not strict",
     );
     if schema.is_object() {
-        faults.extend(violations(schema).into_iter().map(|fault| format!("{}: its schema: {fault}", asked.line)));
+        faults.extend(
+            violations(schema, &asked.sent).into_iter().map(|fault| format!("{}: its schema: {fault}", asked.line)),
+        );
     }
     faults
 }

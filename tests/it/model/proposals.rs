@@ -5,7 +5,8 @@ use super::asked::{Asked, claims, faults, nothing_new};
 use crate::support::{shipped, strict_schema::violations};
 use oncalld::{
     domain::{
-        EnvironmentKind, Evidence, Finding, IncidentId, Inventory, PhaseName, Plan, PlanSource, Proposal, Service,
+        EnvironmentKind, Evidence, Finding, IncidentId, Inventory, Ordered, PhaseName, Plan, PlanSource, Proposal,
+        Service,
     },
     plan::{Left, Offer, PlanInput, accept, claims_schema, first, proposal_schema, validate},
 };
@@ -192,9 +193,34 @@ fn only_what_reads_is_offered_and_only_what_the_incident_is_about() {
 fn the_forms_of_answers_are_in_the_strict_subset() {
     with_offer(&[], |offer| {
         for schema in [proposal_schema(offer), claims_schema(offer)] {
-            assert_eq!(violations(&schema), Vec::<String>::new(), "{schema:#}");
+            let text = schema.to_string();
+            let value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(violations(&value, &text), Vec::<String>::new(), "{text}");
+            assert!(oncalld::domain::estimate_tokens(&text) < 6_000, "half of the fewest tokens that a model may have");
         }
     });
+}
+
+#[test]
+fn variants_that_begin_alike_are_found() {
+    let variant = |first: &str, value: &str| {
+        format!(
+            r#"{{"type":"object","required":["{first}","z"],"additionalProperties":false,"properties":{{"{first}":{{"type":"string","enum":["{value}"]}},"z":{{"type":"null"}}}}}}"#
+        )
+    };
+    let union = |one: &str, other: &str| {
+        let union = format!(r#"{{"anyOf":[{one},{other},{{"type":"null"}}]}}"#);
+        format!(r#"{{"type":"object","required":["a"],"additionalProperties":false,"properties":{{"a":{union}}}}}"#)
+    };
+    for (one, other, faults) in [
+        (variant("id", "one"), variant("id", "two"), 0),
+        (variant("id", "one"), variant("name", "one"), 0),
+        (variant("id", "one"), variant("id", "one"), 1),
+    ] {
+        let text = union(&one, &other);
+        let found = violations(&serde_json::from_str(&text).expect("JSON"), &text);
+        assert_eq!(found.len(), faults, "{text}: {found:?}");
+    }
 }
 
 /// What the scripted models of other tests say is made of what they are offered; here it is shown to be valid.
@@ -248,11 +274,13 @@ fn a_question_that_no_vendor_would_take_fails_its_test() {
     });
 }
 
-fn question(schema: &Value, told: &str) -> Asked {
+fn question(schema: &Ordered, told: &str) -> Asked {
+    let sent = schema.to_string();
+    let schema: Value = serde_json::from_str(&sent).expect("JSON");
     let form = json!({"name": "form", "strict": true, "schema": schema});
     let body = json!({
         "model": "scripted", "max_tokens": 100, "messages": [{"role": "user", "content": format!("{told}\n.")}],
         "response_format": {"type": "json_schema", "json_schema": form},
     });
-    Asked { line: "POST /v1/chat/completions".into(), headers: Vec::new(), body }
+    Asked { line: "POST /v1/chat/completions".into(), headers: Vec::new(), body, sent }
 }

@@ -288,8 +288,9 @@ async fn question(stream: &mut TcpStream) -> Option<Asked> {
             return None;
         }
     }
-    let body = serde_json::from_slice(&received[end + 4..body_end]).unwrap_or_default();
-    Some(Asked { line, headers, body })
+    let sent = String::from_utf8_lossy(&received[end + 4..body_end]).into_owned();
+    let body = serde_json::from_str(&sent).unwrap_or_default();
+    Some(Asked { line, headers, body, sent })
 }
 
 /// The head of an answer; without a length, it ends with the connection.

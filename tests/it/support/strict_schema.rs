@@ -2,9 +2,12 @@
 //!
 //! Source: OpenAI, "Structured model outputs", supported schemas: objects list every property as required and allow no
 //! others, the root is an object, at most ten levels, 5,000 properties, 1,000 values of enumerations, 120,000 characters
-//! of names and values.
+//! of names and values. Not in the guide, but in what its API answers: "Objects provided via 'anyOf' must not share
+//! identical first keys". Anthropic: at most 16 properties that are unions (what its API answers: vercel/ai#17268).
 
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::{collections::BTreeSet, fmt};
 
 const KEYWORDS: [&str; 11] = [
     "type",
@@ -20,9 +23,9 @@ const KEYWORDS: [&str; 11] = [
     "$defs",
 ];
 
-/// Everything in which a schema is outside of the subset.
-pub fn violations(schema: &Value) -> Vec<String> {
-    let mut check = Check { root: schema, found: Vec::new(), properties: 0, values: 0, characters: 0 };
+/// Everything in which a schema is outside of the subset; `text` is what it was sent in, in the order that it was sent.
+pub fn violations(schema: &Value, text: &str) -> Vec<String> {
+    let mut check = Check { root: schema, found: Vec::new(), properties: 0, unions: 0, values: 0, characters: 0 };
     if schema["type"] != "object" {
         check.found.push("the root is no object".into());
     }
@@ -32,12 +35,17 @@ pub fn violations(schema: &Value) -> Vec<String> {
     }
     for (what, counted, most) in [
         ("properties", check.properties, 5_000),
+        ("properties that are unions", check.unions, 16),
         ("enum values", check.values, 1_000),
         ("characters", check.characters, 120_000),
     ] {
         if counted > most {
             check.found.push(format!("{counted} {what}; at most {most}"));
         }
+    }
+    match serde_json::from_str::<Written>(text) {
+        Ok(written) => written.unions("#", &mut check.found),
+        Err(error) => check.found.push(format!("no JSON: {error}")),
     }
     check.found
 }
@@ -46,6 +54,7 @@ struct Check<'a> {
     root: &'a Value,
     found: Vec<String>,
     properties: usize,
+    unions: usize,
     values: usize,
     characters: usize,
 }
@@ -115,7 +124,113 @@ impl Check<'_> {
         self.properties += properties.len();
         self.characters += properties.keys().map(String::len).sum::<usize>();
         for (name, property) in properties {
+            self.unions += usize::from(property.get("anyOf").is_some() || property["type"].is_array());
             self.node(property, &format!("{path}.{name}"), level + 1);
         }
+    }
+}
+
+/// JSON in the order in which it was written.
+enum Written {
+    Object(Vec<(String, Written)>),
+    List(Vec<Written>),
+    Other(String),
+}
+
+impl Written {
+    fn field(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(fields) => fields.iter().find(|(field, _)| field == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// What begins an answer of this variant: its first property, with its value where there is only one.
+    fn beginning(&self) -> Option<String> {
+        let Self::Object(properties) = self.field("properties")? else { return None };
+        let (name, property) = properties.first()?;
+        let value = match property.field("enum") {
+            Some(Self::List(values)) => values.iter().map(Self::text).collect::<Vec<_>>().join(" "),
+            _ => String::new(),
+        };
+        Some(format!("{name} {value}"))
+    }
+
+    fn text(&self) -> &str {
+        if let Self::Other(text) = self { text } else { "" }
+    }
+
+    fn unions(&self, path: &str, found: &mut Vec<String>) {
+        match self {
+            Self::Object(fields) => {
+                for (name, value) in fields {
+                    if let (true, Self::List(variants)) = (name == "anyOf", value) {
+                        let beginnings: Vec<String> = variants.iter().filter_map(Self::beginning).collect();
+                        if beginnings.iter().collect::<BTreeSet<_>>().len() < beginnings.len() {
+                            found.push(format!("{path}: variants begin alike: {beginnings:?}"));
+                        }
+                    }
+                    value.unions(&format!("{path}.{name}"), found);
+                }
+            }
+            Self::List(values) => values.iter().for_each(|value| value.unions(path, found)),
+            Self::Other(_) => {}
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(InOrder)
+    }
+}
+
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Written;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
+        }
+        Ok(Written::Object(fields))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Written, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Written::List(values))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Written, E> {
+        Ok(Written::Other(text.to_owned()))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Written, E> {
+        Ok(Written::Other(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Written, E> {
+        Ok(Written::Other(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Written, E> {
+        Ok(Written::Other(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Written, E> {
+        Ok(Written::Other(value.to_string()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Written, E> {
+        Ok(Written::Other("null".to_owned()))
     }
 }

@@ -60,7 +60,8 @@ fn question() -> Question {
             "properties": {"step": {"type": "string"}, "tail": {"type": ["integer", "null"]}},
             "required": ["step", "tail"],
             "additionalProperties": false,
-        }),
+        })
+        .into(),
     }
 }
 

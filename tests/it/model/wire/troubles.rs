@@ -159,11 +159,15 @@ async fn messages_of_anthropic_say_why_they_are_no_answers() {
 #[tokio::test]
 async fn a_schema_that_cannot_be_enforced_is_told() {
     let refusal = json!({"type": "error", "error": {"type": "invalid_request_error", "message": "The compiled grammar is too large."}});
-    let server = Scripted::playing([Reply::json(400, refusal), Reply::anthropic("```json\n{}\n```")]);
-    let answer = model(&config(Provider::Anthropic, server.address())).ask(&question()).await.expect("an answer");
-    assert_eq!(answer.text, "{}");
+    let told = Reply::anthropic("```json\n{}\n```");
+    let server = Scripted::playing([Reply::json(400, refusal), told.clone(), told]);
+    let model = model(&config(Provider::Anthropic, server.address()));
+    for questions in [2, 3] {
+        let answer = model.ask(&question()).await.expect("an answer");
+        assert_eq!((answer.text.as_str(), server.asked().len()), ("{}", questions), "it is refused once only");
+    }
     let asked = server.asked();
-    assert_eq!(asked.len(), 2);
+    assert!(asked[2].body["output_config"].is_null());
     assert!(asked[1].body["output_config"].is_null());
     assert!(asked[1].text().contains(&question().schema.to_string()) && !asked[0].text().contains("JSON Schema"));
 }
