@@ -76,7 +76,10 @@ impl ThinkingMetrics {
     }
 
     fn ended(&self, agent: Option<AgentRole>, end: &ExchangeEnd) {
+        // One that a model gave has tokens, estimated where its vendor counts none.
+        let remembered = end.answer.is_some() && end.usage.total() == 0;
         let outcome = match &end.outcome {
+            _ if remembered => "remembered",
             ExchangeOutcome::Proposed { .. } | ExchangeOutcome::Claimed { .. } | ExchangeOutcome::Written { .. } => {
                 "answered"
             }
@@ -89,6 +92,8 @@ impl ThinkingMetrics {
             self.tokens.get_or_create(&TokenLabels { model: model.clone(), direction }).inc_by(count);
         }
         self.cost.get_or_create(&ModelLabels { model: model.clone() }).inc_by(end.cost.units());
-        self.seconds.get_or_create(&ModelLabels { model }).observe(end.milliseconds as f64 / 1_000.0);
+        if !remembered {
+            self.seconds.get_or_create(&ModelLabels { model }).observe(end.milliseconds as f64 / 1_000.0);
+        }
     }
 }

@@ -100,10 +100,10 @@ pub fn chains(agents: &Agents) -> Result<BTreeMap<AgentRole, Chain>, String> {
 }
 
 impl Chain {
-    /// Asks until one answers or the time is up. Whatever the trouble is with one, the next is asked: another vendor may
-    /// know the key, take the question or have room for the answer.
-    pub async fn ask(&self, question: &Question) -> Asked {
-        let started = Instant::now();
+    /// Asks until one answers or the time is up: the agent's, or `within` where less may be waited. Whatever the trouble is
+    /// with one, the next is asked: another vendor may know the key, take the question or have room for the answer.
+    pub async fn ask(&self, question: &Question, within: TimeSpan) -> Asked {
+        let (started, within) = (Instant::now(), within.min(self.timeout).as_std());
         let nobody = Asked {
             model: self.members.first().map(|member| member.name.clone()).unwrap_or_default(),
             answer: None,
@@ -118,7 +118,7 @@ impl Chain {
                 asked.troubles.push(trouble(why));
                 continue;
             }
-            let left = self.timeout.as_std().saturating_sub(started.elapsed()).as_millis() as u64;
+            let left = within.saturating_sub(started.elapsed()).as_millis() as u64;
             if left == 0 {
                 asked.troubles.push(trouble("not asked, because the agent's time was up".into()));
                 continue;

@@ -2,99 +2,12 @@
 //! the catalogue of faults; each with the cause that must be found, what must be proposed, and what must never happen.
 
 use crate::support::command::eventually;
-use crate::support::daemon::{Daemon, Settings};
+use crate::support::daemon::Daemon;
 use crate::support::drive::{Expected, calls, pending, to_verdict};
-use crate::support::http::free_port;
-use crate::support::stage::{Stage, docker, docker_ok};
-use serde_json::{Value, json};
+use crate::support::scene::{SERVE, Scene, needs_store};
+use crate::support::stage::{docker, docker_ok};
+use serde_json::json;
 use std::time::Duration;
-
-/// Serves a page on 8080 in the foreground.
-const SERVE: &str = "mkdir -p /srv/www; echo ok >/srv/www/index.html; exec httpd -f -p 8080 -h /srv/www";
-
-/// One fault on its stage: the daemon and the services declared to it.
-struct Scene {
-    stage: Stage,
-    port: u16,
-}
-
-impl Scene {
-    fn open() -> Option<Self> {
-        Stage::open().map(|stage| Self { stage, port: free_port() })
-    }
-
-    /// A daemon that knows this about the service `api` and, perhaps, others.
-    fn daemon(&self, api: Value, others: &[(&str, Value)]) -> Daemon {
-        let mut services = json!({self.api(): api});
-        for (name, declared) in others {
-            services[self.stage.unique(name)] = declared.clone();
-        }
-        let daemon = Daemon::start(&Settings::of(json!({
-            "docker": {"kind": "docker", "autonomy": "approve", "services": services, "inventory_every": "1s"}
-        })));
-        daemon.sees_services();
-        daemon
-    }
-
-    fn api(&self) -> String {
-        self.stage.unique("api")
-    }
-
-    /// What publishes the port of `api`.
-    fn publish(&self) -> String {
-        format!("127.0.0.1:{}:8080", self.port)
-    }
-
-    fn health(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
-    }
-
-    /// Runs `api`, publishing its port, with further options.
-    fn run_api(&self, options: &[&str], script: &str) {
-        let publish = self.publish();
-        let mut all = vec!["--publish", publish.as_str()];
-        all.extend(options);
-        let said = self.stage.run("api", &all, &["sh", "-c", script]);
-        assert!(said.ok, "{}", said.err);
-    }
-
-    /// Labels as cAdvisor's alerts have them: the exporter's own instance and job besides the container's name.
-    fn labels(&self, alert: &str) -> Value {
-        json!({"alertname": alert, "severity": "critical", "name": self.api(), "instance": "host1:8080", "job": "cadvisor"})
-    }
-
-    /// Posts the alert, once the daemon's inventory is what there is: it is read every second here.
-    fn alert(&self, daemon: &Daemon, alert: &str) -> String {
-        let name = format!("name=^{}$", self.api());
-        eventually("the inventory is what there is", Duration::from_secs(30), || {
-            let there = docker_ok(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &name]);
-            let services = daemon.http.get("/api/v1/services").expect("an answer").ok();
-            let all = services.as_array().map_or(&[][..], Vec::as_slice);
-            let service = all.iter().find(|one| one["name"] == self.api()).ok_or("not known yet")?;
-            let instance = &service["instances"][0];
-            // A declared service without a container has one instance that is missing.
-            let known = instance["id"].as_str().filter(|_| instance["state"] != "missing").unwrap_or_default();
-            if known == there { Ok(()) } else { Err(format!("{known} is known, {there} is there")) }
-        });
-        daemon.alert(&self.labels(alert))
-    }
-
-    /// Waits until the container is in this state.
-    fn await_state(&self, name: &str, state: &str) {
-        eventually(&format!("{name} is {state}"), Duration::from_secs(30), || {
-            let now = self.stage.inspect(name, "{{.State.Status}}");
-            if now == state { Ok(()) } else { Err(now) }
-        });
-    }
-
-    /// Waits until the engine has restarted the container so often.
-    fn await_restarts(&self, name: &str, least: u32) {
-        eventually(&format!("{name} was restarted"), Duration::from_secs(60), || {
-            let now = self.stage.inspect(name, "{{.RestartCount}}");
-            if now.parse::<u32>().is_ok_and(|now| now >= least) { Ok(()) } else { Err(now) }
-        });
-    }
-}
 
 /// Waits until the daemon has seen the service run well, so that it knows a last good configuration.
 fn await_last_good(daemon: &Daemon, service: &str) {
@@ -236,19 +149,6 @@ fn d13_paused() {
     };
     to_verdict(&daemon, &incident, &expected);
     assert_eq!(scene.stage.inspect("api", "{{.State.StartedAt}}"), started, "what it had in memory is lost");
-}
-
-/// Answers 200 while `store` can be reached, and 503 otherwise.
-fn needs_store(store: &str) -> String {
-    format!(
-        r#"cat >/answer <<'END'
-#!/bin/sh
-read -r line
-if nc -w 1 {store} 6379 </dev/null >/dev/null 2>/tmp/why; then status="200 OK"; else status="503 Service Unavailable"; cat /tmp/why >/proc/1/fd/1; fi
-printf 'HTTP/1.0 %s\r\nContent-Length: 0\r\n\r\n' "$status"
-END
-chmod 755 /answer; exec nc -ll -p 8080 -e /answer"#
-    )
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{EffectResult, Job, Runner, since};
 use crate::brief::{self, BriefError, Fence, Shown};
-use crate::domain::{Cost, Digest, EventBody, Exchange, ExchangeEnd, ExchangeOutcome, Usage, Values};
+use crate::domain::{Cost, Digest, EventBody, Exchange, ExchangeEnd, ExchangeOutcome, TimeSpan, Usage, Values};
 use crate::flow::{self, Asked, Asking};
 use crate::llm;
 
@@ -20,7 +20,7 @@ impl Runner {
         let question = sent(asked);
         let told = serde_json::to_vec_pretty(&question).unwrap_or_default();
         let request = Digest::of(&told);
-        if let Some(known) = self.remembered(job, exchange, &request) {
+        if let Some(known) = self.remembered(job, &request) {
             return ended(index, ExchangeEnd { milliseconds: since(started), ..known }, Vec::new());
         }
         let patience = flow::patience(&job.incident, &job.pinned.agents, exchange.agent);
@@ -28,19 +28,16 @@ impl Runner {
         let Some(chain) = equipment.models.get(&exchange.agent) else {
             return ended(index, nothing("no model is configured for it any more"), vec![told]);
         };
-        let answer = tokio::time::timeout(patience.as_std(), chain.ask(&question)).await;
-        let (mut end, answer) = match answer {
-            Err(_) => (nothing(&format!("no model answered within {patience}")), None),
-            Ok(asked) => {
-                let outcome = match &asked.answer {
-                    Some(answer) => flow::answered(exchange.agent, &self.clean(&answer.text)),
-                    None => ExchangeOutcome::Failed { error: self.clean(&asked.words()) },
-                };
-                let answer = asked.answer.map(|answer| self.clean(&answer.text).into_bytes());
-                let (model, usage, cost) = (asked.model, asked.usage, asked.cost);
-                (ExchangeEnd { model, usage, cost, outcome, ..nothing("") }, answer)
-            }
+        // What it took to write the question is waited for, too.
+        let left = TimeSpan::from_millis(patience.as_millis().saturating_sub(since(started)));
+        let asked = chain.ask(&question, left).await;
+        let outcome = match &asked.answer {
+            Some(answer) => flow::answered(exchange.agent, &self.clean(&answer.text)),
+            None => ExchangeOutcome::Failed { error: self.clean(&asked.words()) },
         };
+        let answer = asked.answer.map(|answer| self.clean(&answer.text).into_bytes());
+        let (model, usage, cost) = (asked.model, asked.usage, asked.cost);
+        let mut end = ExchangeEnd { model, usage, cost, outcome, ..nothing("") };
         end.request = request;
         end.answer = answer.as_deref().map(Digest::of);
         end.milliseconds = since(started);
@@ -80,16 +77,13 @@ impl Runner {
         })
     }
 
-    /// The answer of the same incident to an equal question of a short while ago, unless it was refused.
-    fn remembered(&self, job: &Job, exchange: &Exchange, request: &Digest) -> Option<ExchangeEnd> {
+    /// The answer of the same incident to an equal question of a short while ago, if there was one that could be used.
+    fn remembered(&self, job: &Job, request: &Digest) -> Option<ExchangeEnd> {
         let since = crate::engine::now() - job.pinned.agents.remember.as_chrono();
-        let mut before = job.incident.exchanges.iter().rev().filter(|known| {
-            let other = known.agent == exchange.agent && known.index != exchange.index;
-            other && known.unused.is_none() && known.began_at >= since
-        });
+        let of_use = |known: &&Exchange| known.settled && known.unused.is_none() && known.began_at >= since;
+        let mut before = job.incident.exchanges.iter().rev().filter(of_use);
         let end = before.find_map(|known| known.end.as_ref().filter(|end| end.request == *request))?;
-        let usable = !matches!(end.outcome, ExchangeOutcome::Failed { .. } | ExchangeOutcome::Malformed { .. });
-        usable.then(|| ExchangeEnd { usage: Usage::default(), cost: Cost::default(), ..end.clone() })
+        Some(ExchangeEnd { usage: Usage::default(), cost: Cost::default(), ..end.clone() })
     }
 
     /// What the model said before, in the exchange that had faults.

@@ -4,6 +4,7 @@
 
 use super::asked::{self, Asked};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -156,6 +157,7 @@ struct Kept {
     script: Script,
     asked: Mutex<Vec<Asked>>,
     faults: Mutex<Vec<String>>,
+    connections: AtomicUsize,
     sent: Mutex<usize>,
 }
 
@@ -176,8 +178,8 @@ impl Scripted {
 
     /// Answers by the number of the question, from 0, and what it says.
     pub fn with(script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let (asked, faults, sent) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let kept = Arc::new(Kept { script: Box::new(script), asked, faults, sent });
+        let (asked, faults, connections, sent) = Default::default();
+        let kept = Arc::new(Kept { script: Box::new(script), asked, faults, connections, sent });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -188,6 +190,7 @@ impl Scripted {
             let listener = TcpListener::from_std(listener).expect("a listener");
             while let Ok((stream, _)) = listener.accept().await {
                 let kept = serving.clone();
+                kept.connections.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(async move { converse(stream, &kept).await });
             }
         });
@@ -202,6 +205,11 @@ impl Scripted {
     /// What it was asked so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.kept.asked.lock().expect("no panic").clone()
+    }
+
+    /// How often somebody connected.
+    pub fn connections(&self) -> usize {
+        self.kept.connections.load(Ordering::Relaxed)
     }
 
     /// How many bytes of bodies were taken from it.

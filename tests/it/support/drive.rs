@@ -1,7 +1,7 @@
 //! Drives an incident from its alert to its verdict, as the people on call would: they approve what is proposed.
 
 use super::command::eventually;
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Settings};
 use oncalld::shim::{ProcessRef, ServiceFolder};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -106,4 +106,14 @@ fn check_report(daemon: &Daemon, incident: &str, expected: &Expected<'_>) {
     if let Some(cause) = expected.cause {
         assert!(report.text.contains(cause), "no cause in the report:\n{}", report.text);
     }
+}
+
+/// Tells the daemon to take another configuration, and waits until it did; `count` with this one.
+pub fn reload(daemon: &Daemon, settings: &Settings, count: usize) {
+    daemon.reload(settings);
+    let line = format!("oncalld_config_reloads_total{{outcome=\"applied\"}} {count}");
+    eventually("it is in force", LIMIT, || {
+        let metrics = daemon.http.get("/metrics")?.text;
+        if metrics.lines().any(|found| found == line) { Ok(()) } else { Err(daemon.logged()) }
+    });
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod browser;
+pub mod cache;
 pub mod clear;
 pub mod command;
 pub mod daemon;
@@ -15,6 +16,7 @@ pub mod need;
 pub mod podman;
 pub mod postgresql;
 pub mod receiver;
+pub mod scene;
 pub mod shipped;
 pub mod source;
 pub mod stage;

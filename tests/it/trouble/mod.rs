@@ -10,7 +10,7 @@ mod full_disk;
 mod kill_switch;
 mod logs;
 mod repeats;
-mod storm;
+pub mod storm;
 mod taken_back;
 
 use crate::support::daemon::{Daemon, Settings};

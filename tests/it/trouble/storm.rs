@@ -6,10 +6,10 @@ use crate::support::daemon::{Daemon, Settings, delivery};
 use serde_json::{Value, json};
 
 /// Services; all but the last of them alert.
-const SERVICES: [&str; 6] = ["auth", "cart", "mail", "pay", "search", "web"];
+pub const SERVICES: [&str; 6] = ["auth", "cart", "mail", "pay", "search", "web"];
 
 /// Alerts of several services in one delivery, as Alertmanager groups them.
-fn post(daemon: &Daemon, services: &[&str], status: &str) {
+pub fn post(daemon: &Daemon, services: &[&str], status: &str) {
     let alerts = services.iter().map(|service| {
         let labels = json!({"alertname": "ErrorRate", "service": service, "severity": "critical"});
         delivery(status, &labels)["alerts"][0].clone()
@@ -22,20 +22,25 @@ fn post(daemon: &Daemon, services: &[&str], status: &str) {
     });
 }
 
-/// A daemon whose services all run.
-fn begin() -> Daemon {
+/// Services that all run.
+pub fn settings() -> Settings {
     let services: serde_json::Map<String, Value> =
         SERVICES.iter().map(|name| ((*name).to_owned(), json!({"argv": ["/bin/sleep", "1000"]}))).collect();
     let environments = json!({"local": {"kind": "process", "inventory_every": "1s", "services": services}});
     // A slow machine may take its time over five of them.
     let policies = Some(json!({"storm": {"window": "1h"}}));
-    let daemon = Daemon::start(&Settings { policies, ..Settings::of(environments) });
+    Settings { policies, ..Settings::of(environments) }
+}
+
+/// A daemon that sees them.
+fn begin() -> Daemon {
+    let daemon = Daemon::start(&settings());
     daemon.sees_services();
     daemon
 }
 
 /// All incidents, once there are so many.
-fn incidents(daemon: &Daemon, count: usize) -> Vec<Value> {
+pub fn incidents(daemon: &Daemon, count: usize) -> Vec<Value> {
     eventually(&format!("there are {count} incidents"), WAIT, || {
         let items = daemon.http.get("/api/v1/incidents")?.ok()["items"].clone();
         match items.as_array() {
@@ -45,7 +50,8 @@ fn incidents(daemon: &Daemon, count: usize) -> Vec<Value> {
     })
 }
 
-fn id(item: &Value) -> String {
+/// Of an incident.
+pub fn id(item: &Value) -> String {
     item["id"].as_str().expect("an id").to_owned()
 }
 

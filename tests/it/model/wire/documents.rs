@@ -46,7 +46,7 @@ async fn each_configuration_of_the_page_works() {
         let chains = chains(&agents).expect("clients");
         assert_eq!(chains.contains_key(&AgentRole::Planner), !agents.models.is_empty(), "{block}");
         for chain in chains.values() {
-            let asked = chain.ask(&question()).await;
+            let asked = chain.ask(&question(), oncalld::domain::TimeSpan::from_secs(60)).await;
             assert!(asked.answer.is_some() && asked.troubles.is_empty(), "{block}\n{}", asked.words());
         }
     }

@@ -47,7 +47,7 @@ async fn no_error_and_no_log_shows_the_key_or_what_was_told() {
                 .with_writer(move || writer.clone())
                 .finish();
             let chain = chain(&[("mini", config)], TimeSpan::from_secs(60));
-            let asked = chain.ask(&question()).with_subscriber(logged).await;
+            let asked = chain.ask(&question(), TimeSpan::from_secs(60)).with_subscriber(logged).await;
             assert_eq!(asked.answer, None, "{shown}");
             assert!(!asked.words().contains(KEY) && !format!("{asked:?}").contains(KEY), "{shown}: {}", asked.words());
             let log = String::from_utf8_lossy(&log.0.lock().expect("no panic")).into_owned();
@@ -66,8 +66,9 @@ async fn a_redirect_does_not_carry_the_key_away() {
     for provider in [Provider::OpenAi, Provider::Anthropic] {
         for status in [301, 302, 307, 308] {
             let server = Scripted::playing([Reply::text(status, "moved").header("location", elsewhere.address())]);
-            let asked =
-                chain(&[("mini", config(provider, server.address()))], TimeSpan::from_secs(60)).ask(&question()).await;
+            let asked = chain(&[("mini", config(provider, server.address()))], TimeSpan::from_secs(60))
+                .ask(&question(), TimeSpan::from_secs(60))
+                .await;
             assert_eq!(asked.words(), format!("mini: the model refused the question ({status}): moved"));
         }
     }
