@@ -11,7 +11,7 @@ use super::{
 use crate::{
     catalog::{Runbook, status_shape},
     domain::{Alert, AlertStatus, Evidence, Finding, Labels, PhaseName, Shape, Step, clean_text, estimate_tokens},
-    expr::Bindings,
+    expr::{Bindings, USABLE},
 };
 use serde_json::Value;
 use std::borrow::Cow;
@@ -51,7 +51,8 @@ pub fn planner(writing: &Writing<'_>, case: &Case<'_>, planning: &Planning<'_>) 
     let (from, last) = (planning.from, PhaseName::RootCause);
     let phases = if from >= last { format!("phase {last}") } else { format!("phases {from} to {last}") };
     let windows = format!("Of what is not shown whole you can ask for windows, of at most {MOST_LINES} lines each.");
-    told.sections.whole(format!("# Your answer\nPlan what to look at next, in {phases}. {windows}\n"));
+    let conditions = format!("Conditions are CEL, and use only {USABLE}.");
+    told.sections.whole(format!("# Your answer\nPlan what to look at next, in {phases}. {windows}\n{conditions}\n"));
     told.finish(writing, case)
 }
 

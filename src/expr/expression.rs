@@ -1,6 +1,6 @@
 //! An expression, compiled once.
 
-use super::{Bindings, Scope, check, convert::to_json, guard::guard};
+use super::{Bindings, Scope, bounded, check, convert::to_json, guard::guard};
 use crate::domain::{Shape, clean_text};
 use cel::{Context, Env, ParseErrors, Program, extensions};
 use serde_json::Value;
@@ -98,6 +98,17 @@ impl Expression {
                 message: format!("a condition is true or false, and this is of type {other}"),
             }),
         }
+    }
+
+    /// As [`Self::condition`], of a stranger: it may use only what takes little time and memory, whatever it says.
+    ///
+    /// # Errors
+    /// Also where it uses anything else than [`super::USABLE`].
+    pub fn bounded(source: &str, scope: &Scope) -> Result<Self, ExprError> {
+        let expression = Self::condition(source, scope)?;
+        let program = &expression.compiled.program;
+        bounded::check(program.expression(), program.source_info())?;
+        Ok(expression)
     }
 
     /// As it was written.

@@ -6,9 +6,11 @@
 //! ```
 //!
 //! Nothing here can run long or overflow a stack: sources have at most 1 KiB, trees a depth of 32, loops two levels, and
-//! lists that loops run over a thousand elements.
+//! lists that loops run over a thousand elements. Strangers, who would find what still takes long, have a part of it only:
+//! [`Expression::bounded`].
 
 mod bindings;
+mod bounded;
 mod check;
 mod convert;
 mod expression;
@@ -18,6 +20,7 @@ mod infer;
 mod template;
 
 pub use bindings::Bindings;
+pub use bounded::USABLE;
 pub use expression::{EvalError, ExprError, Expression, Truth};
 pub use infer::assignable;
 pub use template::Template;

@@ -71,16 +71,16 @@ pub fn probe(operation: &Operation, before: &Values, now: &Values, arguments: &V
 }
 
 /// Whether a condition that a model wrote holds, by what was seen. Those that decide something were checked when the
-/// proposal was accepted.
+/// proposal was accepted; but whatever was stored, no condition is run that may take long.
 pub fn holds(condition: &str, case: &Case<'_>) -> Truth {
     let returns = |evidence: &&Evidence| {
         let operation = case.catalog.operations.get(&evidence.operation)?;
         Some((evidence.name.clone(), operation.returns.clone()))
     };
     let seen = case.evidence.iter().filter_map(returns).collect();
-    match Expression::condition(condition, &Runbook::scope(&seen)) {
+    match Expression::bounded(condition, &Runbook::scope(&seen)) {
         Ok(compiled) => compiled.holds(&case.bindings()),
-        // What it is about was not seen.
+        // What it is about was not seen, or it is none that was accepted.
         Err(error) => Truth::Unknown(error.to_string()),
     }
 }

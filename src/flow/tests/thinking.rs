@@ -238,3 +238,26 @@ fn a_proposed_step_is_taken_only_in_the_case_that_it_is_for() {
     assert_eq!(record("not_taken").status, StepStatus::Skipped);
     assert_eq!(record("not_taken").error.as_deref(), Some("it is for when status.ready, which does not hold"));
 }
+
+/// Whatever the journal has of a model's, also from before conditions were held to what takes little.
+#[test]
+fn a_stored_condition_that_could_take_long_is_not_run() {
+    let mut world = thinking(&["planner"], vec![proposal(json!([step("grows", "check_resources")]), json!([]))]);
+    world.settle_until("plan_made");
+    world.settle_until("exchange_settled");
+    let mut plan = world.incident.plan.clone().unwrap();
+    plan.revision += 1;
+    let proposed = plan.phases.iter_mut().flat_map(|phase| &mut phase.steps).find(|step| step.name == "grows").unwrap();
+    proposed.id = world.incident.id.step(plan.revision, 1);
+    proposed.expects.as_mut().unwrap().when = Some("size('aa'.replace('a', 'aaaaaaaaaa')) > 0".into());
+    world.append(vec![EventBody::PlanMade { plan, reason: "stored".into() }]);
+    world.settle();
+    let record =
+        world.incident.steps.iter().find(|record| record.step.expects.as_ref().is_some_and(|e| e.when.is_some()));
+    let record = record.unwrap();
+    assert_eq!(record.status, StepStatus::Skipped);
+    assert!(
+        record.error.as_deref().is_some_and(|why| why.contains("cannot be told: 'replace' cannot be used")),
+        "{record:?}"
+    );
+}

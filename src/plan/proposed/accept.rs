@@ -176,7 +176,7 @@ fn conditions(
     [("when", when, before), ("success", success, after)]
         .into_iter()
         .filter_map(|(field, source, scope)| {
-            let error = Expression::condition(source.as_deref()?, &scope).err()?;
+            let error = Expression::bounded(source.as_deref()?, &scope).err()?;
             Some(clean_text(&format!("expects.{field}: {error}"), MAX_TEXT))
         })
         .collect()

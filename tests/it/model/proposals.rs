@@ -128,7 +128,14 @@ fn what_is_kept_is_taken_over_and_the_rest_is_dropped() {
 /// What is wrong, and the fault that is told.
 type Attack = (&'static str, fn(&mut Value), &'static str);
 
-const ATTACKS: [Attack; 24] = [
+/// A text of ten thousand letters; each further `replace` makes one ten times as long.
+const MEMORY: &str =
+    "size('aaaaaaaaaa'.replace('a', 'aaaaaaaaaa').replace('a', 'aaaaaaaaaa').replace('a', 'aaaaaaaaaa')) > 0";
+
+/// A pattern that is compiled anew for each pair of lines.
+const TIME: &str = r"db_logs.lines.all(a, db_logs.lines.all(b, a.text.matches('(\\w{99}){9}') || true))";
+
+const ATTACKS: [Attack; 26] = [
     ("an unknown operation", |p| p["steps"][0]["operation"] = json!("get_root"), "no such operation"),
     ("a shell", |p| p["steps"][0]["operation"] = json!("execute_command"), "no such operation"),
     ("a mutation in triage", |p| p["steps"][0]["operation"] = json!("restart_service"), "no such operation"),
@@ -150,6 +157,12 @@ const ATTACKS: [Attack; 24] = [
     ("an unknown name in a condition", |p| p["steps"][0]["expects"]["when"] = json!("secrets.all"), "expects.when"),
     ("a condition of its own result", |p| p["steps"][0]["expects"]["when"] = json!("size(db_logs.lines) > 0"), "when"),
     ("an endless condition", |p| p["steps"][0]["expects"]["success"] = json!("true || ".repeat(200)), "success"),
+    (
+        "a condition that fills the memory",
+        |p| p["steps"][0]["expects"]["when"] = json!(MEMORY),
+        "'replace' cannot be used",
+    ),
+    ("a condition that never ends", |p| p["steps"][0]["expects"]["success"] = json!(TIME), "no other loop inside"),
     ("a remedy that is not offered", |p| p["remedy"] = json!({"id": "x/rm", "arguments": {}, "reason": ""}), "offered"),
     ("a step that is not planned", |p| p["keep"] = json!(["no_such"]), "no planned step"),
     ("more steps than anybody reads", |p| p["steps"] = json!(vec![p["steps"][0].clone(); 200]), "are too many"),
