@@ -1,8 +1,9 @@
 //! Writes what others wrote: cleaned, redacted and fenced, in this order, and in one place.
 
 use super::fence::{Caps, Fence};
-use crate::domain::{Redactor, SecretNumbers, Values, clean_text};
+use crate::domain::{LONGEST_KEY, Redactor, SecretNumbers, Values, clean_text};
 use serde_json::Value;
+use std::ops::Range;
 
 /// Characters of one text that are looked at; what is captured is cut to less.
 const LONGEST_TEXT: usize = 64 << 10;
@@ -27,6 +28,14 @@ impl<'a> Pen<'a> {
     pub fn redacted(&mut self, lines: &[&str]) -> Vec<String> {
         let clean: Vec<String> = lines.iter().map(|line| clean_text(line, LONGEST_TEXT)).collect();
         self.numbers.lines(&clean.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The same of a part of many lines. A line may be the middle of a key, so what is around is read too.
+    pub fn redacted_part(&mut self, lines: &[&str], part: Range<usize>) -> Vec<String> {
+        let from = part.start.saturating_sub(LONGEST_KEY);
+        let to = part.end.saturating_add(LONGEST_KEY).min(lines.len());
+        let redacted = self.redacted(&lines[from..to]);
+        redacted.into_iter().skip(part.start - from).take(part.len()).collect()
     }
 
     /// A text that was made of what was told, numbers and all: they stay.

@@ -27,8 +27,17 @@ pub struct Shown<'a> {
     pub lines: u64,
 }
 
+/// A line of a result.
+pub(super) struct Line {
+    /// What is known of a line of a log: when, where, and on which stream.
+    of: String,
+    /// As it was written, which may be the middle of a key: it is redacted before anything is put before it.
+    text: String,
+}
+
 /// Lines of a result: those of a log or of a command's output, else of its JSON. Numbers of lines in briefs are these.
-pub(super) fn lines_of(facts: &Values, shape: &Shape) -> Vec<String> {
+pub(super) fn lines_of(facts: &Values, shape: &Shape) -> Vec<Line> {
+    let plain = |text: &str| Line { of: String::new(), text: text.to_owned() };
     let output: Vec<&str> = ["stdout", "stderr"]
         .iter()
         .filter_map(|stream| facts.get(*stream)?.as_str())
@@ -36,20 +45,16 @@ pub(super) fn lines_of(facts: &Values, shape: &Shape) -> Vec<String> {
         .collect();
     match facts.get("lines") {
         Some(Value::Array(lines)) if is_log(shape) => lines.iter().map(log_line).collect(),
-        _ if !output.is_empty() => output.into_iter().flat_map(fence::lines).map(str::to_owned).collect(),
-        _ => {
-            let text = serde_json::to_string_pretty(facts).unwrap_or_default();
-            text.lines().map(str::to_owned).collect()
-        }
+        _ if !output.is_empty() => output.into_iter().flat_map(fence::lines).map(plain).collect(),
+        _ => serde_json::to_string_pretty(facts).unwrap_or_default().lines().map(plain).collect(),
     }
 }
 
-/// `2026-11-21T12:00:01Z api-1 stderr text`.
-fn log_line(line: &Value) -> String {
-    let parts = ["at", "instance", "stream", "text"];
-    let parts: Vec<String> =
-        parts.iter().filter_map(|part| line.get(*part)?.as_str()).map(|part| part.replace(['\n', '\r'], " ")).collect();
-    parts.join(" ")
+/// `2026-11-21T12:00:01Z api-1 stderr `, and the text.
+fn log_line(line: &Value) -> Line {
+    let part = |name: &str| Some(line.get(name)?.as_str()?.replace(['\n', '\r'], " "));
+    let of = ["at", "instance", "stream"].into_iter().filter_map(part).map(|part| part + " ").collect();
+    Line { of, text: part("text").unwrap_or_default() }
 }
 
 /// The window as text: what it is of, and its lines in a fence.
@@ -63,10 +68,11 @@ pub(super) fn told(shown: &Shown<'_>, shape: &Shape, pen: &mut Pen<'_>) -> Strin
     if from == to {
         return format!("### No such lines of {id}: it has {} lines\n", lines.len());
     }
-    let numbered = |(index, line): (usize, &String)| format!("{}: {line}", from + index + 1);
-    // Everything before is read too: what a line shows may be the middle of a key.
-    let redacted = pen.redacted(&lines[..to].iter().map(String::as_str).collect::<Vec<_>>());
-    let lines_told: Vec<String> = redacted[from..to].iter().enumerate().map(numbered).collect();
+    let texts = pen.redacted_part(&lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), from..to);
+    let of = lines[from..to].iter().map(|line| pen.redacted(&[&line.of]).concat()).collect::<Vec<_>>();
+    let numbered = of.iter().zip(texts).enumerate();
+    let lines_told: Vec<String> =
+        numbered.map(|(index, (of, text))| format!("{}: {of}{text}", from + index + 1)).collect();
     let caps = Caps { width: WIDTH, lines: lines_told.len() };
     let fenced = pen.fence(lines_told.iter().map(String::as_str), caps);
     format!("### Lines {} to {to} of {} of {id}\n{fenced}", from + 1, lines.len())

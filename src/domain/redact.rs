@@ -2,7 +2,7 @@
 
 mod numbers;
 
-pub use numbers::SecretNumbers;
+pub use numbers::{LONGEST_KEY, SecretNumbers};
 
 use super::{Digest, Values};
 use regex::{Captures, Regex};

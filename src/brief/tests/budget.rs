@@ -86,6 +86,29 @@ fn a_window_is_numbered_like_the_whole() {
     assert!(told(&incident.planner().unwrap()).contains("### Lines 1 to 200 of 500"));
 }
 
+#[test]
+fn a_window_of_a_key_shows_nothing_of_it() {
+    let body = |n: usize| format!("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8{n:03}");
+    let mut texts = vec!["loading the key".to_owned(), "-----BEGIN PRIVATE KEY-----".into()];
+    texts.extend((0..26).map(body));
+    texts.extend(["Us8cKj==".into(), "-----END PRIVATE KEY-----".into(), "listening".into()]);
+    for before in ["", "DEBUG tls: "] {
+        let line = |text: &String| json!({"at": at("12:00:01"), "instance": "api-1", "stream": "stderr", "text": format!("{before}{text}")});
+        let lines: Vec<Value> = texts.iter().map(line).collect();
+        let whole = values(json!({"lines": lines, "matched": 31, "read": 31, "truncated": false}));
+        for (first, count) in [(1, 31), (10, 5), (28, 2)] {
+            let mut incident = incident();
+            incident.window = Some((2, whole.clone(), first, count));
+            let brief = incident.planner().unwrap();
+            let told = told(&brief);
+            let part = &told[told.find("### Lines").unwrap()..];
+            assert!(!part.contains("MIIE") && !part.contains("Us8cKj"), "{part}");
+            assert!(part.contains("│ 28: 2026-11-21T12:00:01Z api-1 stderr [secret-") || first == 10, "{part}");
+            assert!(count < 31 || part.contains(&format!("│ 31: 2026-11-21T12:00:01Z api-1 stderr {before}listening")));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]

@@ -11,7 +11,10 @@ use std::{
 };
 
 /// The longest PEM key that anybody has, in lines; what follows an unfinished one is not withheld for ever.
-const LONGEST_KEY: usize = 120;
+pub const LONGEST_KEY: usize = 120;
+
+/// No word is so long, and each line of a key but its last is longer.
+const LONG: usize = 40;
 
 // Both are constants, which a test uses.
 static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| constant(r"\[redacted:[0-9a-f]{6}\]"));
@@ -71,20 +74,12 @@ impl<'a> SecretNumbers<'a> {
 
     /// Lines of one text. A key that spans several is withheld whole, which no line by itself would show.
     pub fn lines(&mut self, lines: &[&str]) -> Vec<String> {
-        let mut inside = 0;
-        let mut numbered = Vec::with_capacity(lines.len());
-        for line in lines {
-            if inside > 0 && is_of_key(line) {
-                inside -= 1;
-                let placeholder = self.redactor.placeholder(line);
-                numbered.push(self.number(&placeholder));
-            } else {
-                let begins = line.contains("-----BEGIN ") && line.contains("PRIVATE KEY-----");
-                inside = if begins && !line.contains("-----END ") { LONGEST_KEY } else { 0 };
-                numbered.push(self.text(line));
-            }
-        }
-        numbered
+        let within = within_keys(lines);
+        let told = lines.iter().zip(within).map(|(line, within)| match within {
+            true => self.number(&self.redactor.placeholder(line)),
+            false => self.text(line),
+        });
+        told.collect()
     }
 
     fn number(&mut self, placeholder: &str) -> String {
@@ -127,11 +122,26 @@ impl<'a> SecretNumbers<'a> {
     }
 }
 
-/// A line from the middle of a PEM block: base64, or one of its headers.
+/// Which lines are from the middle of a PEM key: all up to its end, whatever a program put before them; where that is
+/// not to be seen, those that look like it.
+fn within_keys(lines: &[&str]) -> Vec<bool> {
+    let mut within = vec![false; lines.len()];
+    let ends = |line: &&str| line.contains("-----END ") && line.contains("PRIVATE KEY-----");
+    let begins = |line: &&str| line.contains("-----BEGIN ") && line.contains("PRIVATE KEY-----") && !ends(line);
+    for (first, _) in lines.iter().enumerate().filter(|(_, line)| begins(line)) {
+        let body = lines.iter().enumerate().skip(first + 1).take(LONGEST_KEY);
+        let end = body.clone().find(|(_, line)| ends(line)).map(|(index, _)| index);
+        for (index, line) in body.take_while(|(index, _)| Some(*index) != end) {
+            within[index] |= end.is_some() || is_of_key(line);
+        }
+    }
+    within
+}
+
+/// Whether a line has as many letters of base64 in a row as one of a key, or is nothing else.
 fn is_of_key(line: &str) -> bool {
-    let line = line.trim();
-    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    line.is_empty() || line.chars().all(base64) || line.starts_with("Proc-Type:") || line.starts_with("DEK-Info:")
+    let other = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='));
+    !line.trim().contains(other) || line.split(other).any(|word| word.len() >= LONG)
 }
 
 #[cfg(test)]
@@ -185,6 +195,28 @@ mod tests {
         let lines = ["-----BEGIN PRIVATE KEY-----", "MIIEvQ", "AbC/d+=", "-----END PRIVATE KEY-----", "listening"];
         let told = numbers.lines(&lines);
         assert_eq!(told[1..], ["[secret-1]", "[secret-2]", "-----END PRIVATE KEY-----", "listening"]);
+    }
+
+    #[test]
+    fn a_key_is_withheld_whatever_a_program_puts_before_its_lines() {
+        let redactor = redactor();
+        let long = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+        for (before, after) in [("12:00:01 DEBUG [tls] ", ""), (r#"{"level":"debug","msg":""#, r#""}"#), ("", "")] {
+            let line = |text: &str| format!("{before}{text}{after}");
+            let key =
+                ["-----BEGIN RSA PRIVATE KEY-----", long, long, "AbC/d+=", "-----END RSA PRIVATE KEY-----"].map(line);
+            let served = line("served GET /items in 3 ms");
+            let whole: Vec<&str> = key.iter().chain([&served]).map(String::as_str).collect();
+            let told = SecretNumbers::new(&redactor).lines(&whole);
+            assert_eq!(told[1..4], ["[secret-1]", "[secret-1]", "[secret-2]"], "{before}");
+            assert_eq!(told[4..], [key[4].as_str(), &served], "{before}");
+            // Where its end was cut off, what others say in between is told.
+            let cut = [whole[0], whole[1], whole[5], whole[2]];
+            let told = SecretNumbers::new(&redactor).lines(&cut);
+            assert_eq!(told[1..], ["[secret-1]", served.as_str(), "[secret-1]"], "{before}");
+        }
+        let error = ["a key begins with -----BEGIN PRIVATE KEY-----", "12:00:01 the configuration is wrong"];
+        assert_eq!(SecretNumbers::new(&redactor).lines(&error), error);
     }
 
     proptest! {
