@@ -9,8 +9,8 @@ use super::{
 };
 use crate::config::{Autonomy, Config};
 use crate::domain::{
-    CallOutcome, EventBody, Incident, PhaseName, Recheck, StepId, StepRecord, StepRole, StepStatus, TimeSpan, Trigger,
-    Verdict,
+    CallOutcome, EventBody, Finding, Incident, PhaseName, Recheck, StepId, StepRecord, StepRole, StepStatus, TimeSpan,
+    Trigger, Verdict,
 };
 use crate::{judge, plan};
 
@@ -186,6 +186,14 @@ fn verdict_of_remedy(remedies: &[&StepRecord]) -> EventBody {
 /// The next remedy that was not tried, or the end.
 fn next_remedy(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     let tried = tried(incident);
+    let verdict = || verdict_without_remedy(incident, snapshot);
+    // What a model merely claims is no reason to treat what a runbook finds well.
+    if tried.is_empty()
+        && Finding::surest(&incident.findings).is_some_and(|(finding, _)| finding.is_claimed())
+        && let no_fault @ EventBody::VerdictReached { verdict: Verdict::NoFault, .. } = verdict()
+    {
+        return Next::Append(vec![no_fault]);
+    }
     let chosen = plan::remedies(
         &diagnose::input(incident, snapshot),
         &incident.findings,
@@ -200,7 +208,7 @@ fn next_remedy(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
             vec![EventBody::RemedyManual { remedy, instructions, reason }]
         }
         // What was over before anything was done needs nothing done.
-        plan::RemedyPlan::None if tried.is_empty() => vec![verdict_without_remedy(incident, snapshot)],
+        plan::RemedyPlan::None if tried.is_empty() => vec![verdict()],
         plan::RemedyPlan::None => vec![unresolved(incident)],
     })
 }

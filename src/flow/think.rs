@@ -188,8 +188,8 @@ fn settle(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, end
         ExchangeOutcome::Malformed { error } => again(incident, snapshot, exchange, vec![error.clone()]),
         ExchangeOutcome::Written { .. } => used(index, Vec::new()),
         ExchangeOutcome::Claimed { claims } => {
-            let (evidence, catalog) = (diagnose::evidence(incident), &snapshot.pinned.catalog);
-            match judge::claimed(claims, catalog, snapshot.kind, &evidence, &format!("claim_{index}")) {
+            let (evidence, input) = (diagnose::evidence(incident), diagnose::input(incident, snapshot));
+            match judge::claimed(claims, &input.case(&evidence), snapshot.kind, &format!("claim_{index}")) {
                 Ok(findings) => {
                     let model = Some(end.model.clone());
                     let findings = findings.into_iter().map(|finding| Finding { model: model.clone(), ..finding });

@@ -1,8 +1,10 @@
-//! What a model claims, as findings: each rests on evidence that is there, and a cause on something that was measured.
+//! What a model claims, as findings: each rests on evidence that is there, and a cause on something that was measured
+//! and on nothing that contradicts it.
 
 use crate::{
-    catalog::Catalog,
-    domain::{Cause, Claim, Claims, EnvironmentKind, Evidence, Finding, StepId, clean_text},
+    catalog::{Case, Catalog},
+    domain::{Cause, Claim, Claims, EnvironmentKind, Finding, StepId, clean_text},
+    expr::{Bindings, Truth},
 };
 use std::collections::BTreeSet;
 
@@ -16,13 +18,9 @@ const MAX_SENTENCE: usize = 400;
 ///
 /// # Errors
 /// Everything that is wrong with them, in words that help a model to mend it. None of them counts then.
-pub fn claimed(
-    claims: &Claims,
-    catalog: &Catalog,
-    kind: EnvironmentKind,
-    evidence: &[&Evidence],
-    id: &str,
-) -> Result<Vec<Finding>, Vec<String>> {
+pub fn claimed(claims: &Claims, case: &Case<'_>, kind: EnvironmentKind, id: &str) -> Result<Vec<Finding>, Vec<String>> {
+    let (catalog, evidence) = (case.catalog, case.evidence);
+    let bindings = case.bindings();
     let causes: BTreeSet<&str> = known_causes(catalog).collect();
     let measured = |step: &StepId| {
         evidence.iter().any(|evidence| evidence.step == *step && is_measured(catalog, kind, &evidence.operation))
@@ -42,6 +40,8 @@ pub fn claimed(
         let Some(cause) = &claim.cause else { continue };
         if !causes.contains(cause.code.as_str()) {
             fault(format!("cause.code: '{}' is none of the catalogue", clean_text(&cause.code, 60)));
+        } else if is_contradicted(catalog, &cause.code, &bindings) {
+            fault(format!("cause.code: what was seen contradicts '{}'; claim what it shows, or no cause", cause.code));
         }
         if !(0.0..=1.0).contains(&cause.confidence) {
             fault(format!("cause.confidence: {} is not between 0 and 1", cause.confidence));
@@ -73,6 +73,13 @@ fn prevention(catalog: &Catalog, code: &str) -> String {
     let rules = catalog.runbooks.iter().flat_map(|runbook| &runbook.findings);
     let mut of_cause = rules.filter(|rule| rule.cause.as_deref() == Some(code));
     of_cause.next().map(|rule| rule.prevention.clone()).unwrap_or_default()
+}
+
+/// Whether no rule that knows a cause can be: what was seen contradicts them all.
+fn is_contradicted(catalog: &Catalog, code: &str, bindings: &Bindings) -> bool {
+    let rules = catalog.runbooks.iter().flat_map(|runbook| &runbook.findings);
+    let mut of_cause = rules.filter(|rule| rule.cause.as_deref() == Some(code));
+    of_cause.all(|rule| rule.when.holds(bindings) == Truth::False)
 }
 
 fn known_causes(catalog: &Catalog) -> impl Iterator<Item = &str> {

@@ -7,8 +7,8 @@ use crate::{
 };
 
 /// How it stands when nothing was done, why, and on what evidence that rests. It says `no_fault` only where a runbook
-/// says what that looks like and the evidence shows it; and that a cause no longer matters only where the cause's own
-/// runbook does.
+/// says what that looks like and the evidence shows it, and then whatever a model claims; and that a cause no longer matters
+/// only where the cause's own runbook does.
 pub fn verdict_without_remedy(
     catalog: &Catalog,
     evidence: &[&Evidence],
@@ -21,6 +21,7 @@ pub fn verdict_without_remedy(
     let joined = case.joined(&bindings);
     let mut well = joined.iter().filter(|runbook| is_well(runbook, &bindings));
     match (Finding::surest(findings), well.clone().next()) {
+        (Some((finding, _)), Some(runbook)) if finding.is_claimed() => no_fault(&case, runbook, findings),
         (Some((finding, cause)), _) if well.any(|runbook| runbook.id == finding.runbook) => {
             let reason = format!("{}; it is well again without any act of oncalld", cause.summary);
             (Verdict::Mitigated, reason, finding.cites.clone())

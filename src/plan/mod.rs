@@ -38,7 +38,8 @@ pub struct PlanInput<'a> {
 }
 
 impl<'a> PlanInput<'a> {
-    fn case(&self, evidence: &'a [&'a Evidence]) -> Case<'a> {
+    /// The case that conditions of runbooks are about.
+    pub fn case(&self, evidence: &'a [&'a Evidence]) -> Case<'a> {
         Case { catalog: self.catalog, alerts: self.alerts, service: self.service, evidence }
     }
 }

@@ -141,12 +141,42 @@ fn a_claim_counts_where_no_rule_shows_a_cause_and_not_elsewhere() {
     let mut world = thinking(&["analyst"], Vec::new());
     world.settle_until("exchange_begun");
     let status = world.incident.steps.iter().find(|record| record.step.name == "status").unwrap().step.id.to_string();
-    world.answers.push_back(claims(json!([status]), "memory_limit_too_small", 1.0));
+    world.answers.push_back(claims(json!([status]), "disk_full", 1.0));
     world.settle();
     let claimed = world.incident.findings.iter().find(|finding| finding.is_claimed()).expect("a finding");
-    assert_eq!(claimed.cause.as_ref().unwrap().code, "memory_limit_too_small");
+    assert_eq!(claimed.cause.as_ref().unwrap().code, "disk_full");
     assert_eq!(world.incident.cause.as_ref().unwrap().code, "killed_externally", "what a rule shows is worth more");
     ends_as_ever(&mut world);
+}
+
+#[test]
+fn a_claim_that_the_evidence_contradicts_goes_back() {
+    let mut world = thinking(&["analyst"], Vec::new());
+    world.settle_until("exchange_begun");
+    let status = world.incident.steps.iter().find(|record| record.step.name == "status").unwrap().step.id.to_string();
+    world.answers.push_back(claims(json!([status]), "memory_limit_too_small", 1.0));
+    world.settle();
+    assert!(world.incident.findings.iter().all(|finding| !finding.is_claimed()));
+    let told = &world.incident.exchanges[1].faults;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("what was seen contradicts 'memory_limit_too_small'"), "{told:?}");
+}
+
+#[test]
+fn what_a_model_claims_of_a_healthy_service_is_no_fault() {
+    for code in ["memory_limit_too_small", "disk_full"] {
+        let mut world = World::new(super::target::all_well());
+        world.config.agents.analyst.models = vec!["scripted".into()];
+        world.settle_until("exchange_begun");
+        let status = world.incident.steps.iter().find(|record| record.step.name == "status").unwrap();
+        world.answers.push_back(claims(json!([status.step.id.to_string()]), code, 0.95));
+        world.settle();
+        let is_claimed = world.incident.findings.iter().any(|finding| finding.is_claimed());
+        assert_eq!(is_claimed, code == "disk_full", "what nothing contradicts may be claimed");
+        assert_eq!(world.incident.verdict, Some(Verdict::NoFault), "{code}: {}", world.incident.verdict_reason);
+        assert_eq!(world.incident.state, IncidentState::Closed);
+        assert!(world.incident.approvals.is_empty() && world.incident.escalated.is_none());
+    }
 }
 
 #[test]
