@@ -234,6 +234,8 @@ reporter: {provider: runbook, timeout: 0s}
         ("config/policies.yml", policies),
         ("config/agents.yml", agents),
         ("config/prompts/planner.md", "Look at ${{ target }},\nand do what ${{ alert.name }} says."),
+        ("config/prompts/planer.md", "Plan well."),
+        ("config/prompts/README.md", "What these are for."),
     ]));
 }
 

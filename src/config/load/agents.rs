@@ -26,6 +26,7 @@ pub(super) fn read(settings: &Node, sources: &Sources, secrets: &Files<'_>, repo
         .map(|(key, node)| Some((key.name.clone(), model(node, secrets, reports)?)))
         .collect();
     let names: Vec<&str> = fields.entries("models").iter().map(|(key, _)| key.name.as_str()).collect();
+    unknown_prompts(sources, reports);
     let [planner, analyst, reporter] = PROMPTS.map(|role| {
         let prompt = prompt(role, sources, reports);
         agent(fields.required_raw(role)?, &names, prompt, reports)
@@ -190,6 +191,22 @@ fn agent(node: &Node, known: &[&str], prompt: Option<Template>, reports: &Report
     let timeout = patience(&fields);
     fields.finish();
     Some(Agent { models: models.into_iter().collect::<Option<_>>()?, timeout: timeout?, prompt: prompt? })
+}
+
+/// Refuses prompts that no agent has: they would not be read.
+fn unknown_prompts(sources: &Sources, reports: &Reports) {
+    for path in sources.0.keys() {
+        let Some((folder, name)) = path.rsplit_once('/') else { continue };
+        let Some(name) = name.strip_suffix(".md").filter(|_| folder.ends_with("prompts")) else { continue };
+        if !PROMPTS.contains(&name) {
+            let fix = match nearest(name, PROMPTS.iter().copied()).first() {
+                Some(near) => format!("did you mean {near}.md?"),
+                None => format!("there are {}", PROMPTS.map(|role| format!("{role}.md")).join(", ")),
+            };
+            let place = Place { file: path.as_str().into(), line: 1, column: 1 };
+            reports.add(Problem::new(&place, format!("there is no agent '{name}'"), fix));
+        }
+    }
 }
 
 /// The prompt of an agent: the user's if there is one, else the compiled-in one.
