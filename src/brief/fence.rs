@@ -10,12 +10,14 @@
 //! Three things keep text inside: its lines all begin with a mark, none of them has an angle bracket, and the marker
 //! between the brackets is random, chosen for the incident, and replaced where the text should have it nevertheless.
 
-use crate::domain::clean_text;
+use crate::domain::{Digest, IncidentId, clean_text};
 
 /// What every line inside begins with.
 pub const MARK: &str = "│ ";
 /// What a marker begins with.
 const STEM: &str = "outside-";
+/// Digits of a marker that are random.
+const DIGITS: usize = 16;
 /// Shorter ones could be guessed, or be words.
 const MARKER_LENGTH: std::ops::RangeInclusive<usize> = 12..=64;
 /// Words in brackets that some models were trained to take for the frame of a conversation. Whoever serves such a model
@@ -56,12 +58,26 @@ pub struct Fence {
     marker: String,
 }
 
-impl Fence {
-    /// Makes a marker of random bytes, which the caller supplies because this layer has none.
-    pub fn marker_of(entropy: [u8; 8]) -> String {
-        format!("{STEM}{:016x}", u64::from_be_bytes(entropy))
+/// Makes the fences of one process. What they are made of is told to nobody: whoever knew it could write an incident's
+/// marker into a log beforehand.
+pub struct Fences {
+    secret: [u8; 8],
+}
+
+impl Fences {
+    /// Of random bytes, which the caller supplies because this layer has none, and keeps nowhere else.
+    pub fn new(secret: [u8; 8]) -> Self {
+        Self { secret }
     }
 
+    /// The fence of an incident, the same each time.
+    pub fn of(&self, incident: &IncidentId) -> Fence {
+        let digest = Digest::of(&[&self.secret, incident.as_str().as_bytes()].concat());
+        Fence { marker: format!("{STEM}{}", digest.as_str().chars().take(DIGITS).collect::<String>()) }
+    }
+}
+
+impl Fence {
     /// A fence with this marker.
     ///
     /// # Errors
@@ -159,7 +175,12 @@ mod tests {
 
     #[test]
     fn markers_are_random_and_plain() {
-        assert_eq!(Fence::marker_of([0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]), MARKER);
+        let marker = |secret: u8, id: &str| Fences::new([secret; 8]).of(&IncidentId::new(id)).marker().to_owned();
+        let known = marker(1, "inc_0123456789ab");
+        assert!(Fence::new(&known).is_ok() && known.starts_with(STEM) && known.len() == MARKER.len());
+        assert_eq!(known, marker(1, "inc_0123456789ab"), "the same for the same incident");
+        assert_ne!(known, marker(1, "inc_0123456789ac"));
+        assert_ne!(known, marker(2, "inc_0123456789ab"), "and nobody can tell it without the secret");
         for wrong in ["", "data", "outside 0123456789", "OUTSIDE-01234567", "outside-<0123456>", &"x".repeat(65)] {
             let error = Fence::new(wrong).unwrap_err();
             assert!(error.to_string().contains("12 to 64"), "{error}");

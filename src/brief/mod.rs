@@ -22,7 +22,7 @@ mod tests;
 mod window;
 
 pub use compose::{analyst, planner, reporter};
-pub use fence::{Fence, MarkerError};
+pub use fence::{Fence, Fences, MarkerError};
 pub use window::{MOST_LINES, Shown};
 
 use crate::{

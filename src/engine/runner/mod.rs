@@ -27,6 +27,7 @@ use super::inbox::{EffectResult, Outcome};
 use super::place::{Equipment, Place};
 use super::shared::Shared;
 use super::{commands, now};
+use crate::brief::Fences;
 use crate::config::Config;
 use crate::domain::{EnvironmentKind, EventBody, Incident, Service, StepId, StepRecord};
 use crate::flow::Effect;
@@ -55,6 +56,8 @@ pub(super) struct Job {
 /// What effects are carried out with.
 pub(super) struct Runner {
     process: String,
+    /// Of what models are asked. They are made of a secret of this process, and `process` is none.
+    fences: Fences,
     /// Exchanged whole by a reload.
     equipment: watch::Sender<Arc<Equipment>>,
     shared: Arc<Shared>,
@@ -67,6 +70,7 @@ impl Runner {
         Self {
             journal,
             process: format!("{:016x}", u64::from_be_bytes(commands::random())),
+            fences: Fences::new(commands::random()),
             equipment: watch::Sender::new(Arc::new(equipment)),
             shared,
         }

@@ -1,7 +1,7 @@
 //! Asking models: what they are told is written, redacted and kept; what they answer is kept as it came.
 
 use super::{EffectResult, Job, Runner, since};
-use crate::brief::{self, BriefError, Fence, Shown};
+use crate::brief::{self, BriefError, Shown};
 use crate::domain::{Cost, Digest, EventBody, Exchange, ExchangeEnd, ExchangeOutcome, TimeSpan, Usage, Values};
 use crate::flow::{self, Asked, Asking};
 use crate::llm;
@@ -48,7 +48,7 @@ impl Runner {
         let inventories = self.shared.inventories();
         let none = crate::domain::Inventory::default();
         let inventory = inventories.get(&job.incident.environment).unwrap_or(&none);
-        let fence = self.fence(job)?;
+        let fence = self.fences.of(&job.incident.id);
         let mut captured: Vec<(&crate::domain::Evidence, Values, u64, u64)> = Vec::new();
         for window in &exchange.windows {
             let evidence = job.incident.steps.iter().filter_map(|record| record.evidence.as_ref());
@@ -96,13 +96,6 @@ impl Runner {
 
     async fn captured(&self, digest: &Digest) -> Option<Values> {
         serde_json::from_slice(&self.journal.blob(digest.clone()).await.ok()??).ok()
-    }
-
-    /// The incident's fence: its marker is known to nobody who could write it into a log beforehand.
-    fn fence(&self, job: &Job) -> Result<Fence, BriefError> {
-        let secret = Digest::of(format!("{} {}", self.process, job.incident.id).as_bytes());
-        let entropy = secret.as_str().get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default();
-        Fence::new(&Fence::marker_of(entropy.to_be_bytes())).map_err(|error| BriefError::Prompt(error.to_string()))
     }
 
     fn clean(&self, text: &str) -> String {
