@@ -35,6 +35,8 @@ static SHAPES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?P<keep>\b)(?P<secret>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)",
         // PEM keys
         r"(?s)(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----)(?P<secret>.+?)-----END",
+        // the same, cut off before its end
+        r"(?P<keep>PRIVATE KEY-----(?:\s|\\[nr])*)(?P<secret>[A-Za-z0-9+/=]{40}[A-Za-z0-9+/=\\\s]*)",
     ]
     .iter()
     // The patterns are constants, and a test compiles them all.
@@ -81,6 +83,18 @@ impl Redactor {
         }
         let tail = &whole[found["keep"].len() + secret.len()..];
         format!("{}{}{tail}", &found["keep"], self.placeholder(secret))
+    }
+
+    /// Redacts a text that is JSON, or was meant to be. Of JSON, its values are redacted and not its source: a secret ends
+    /// where its text does, and is known as it is, not as it is escaped.
+    pub fn json(&self, text: &str) -> String {
+        match serde_json::from_str(text) {
+            Ok(mut value) => {
+                self.value(&mut value);
+                value.to_string()
+            }
+            Err(_) => self.text(text).into_owned(),
+        }
     }
 
     /// Redacts every text inside a value, keys excepted.
@@ -211,7 +225,7 @@ mod tests {
 
     #[test]
     fn every_shape_compiles_and_catches_its_kind() {
-        assert_eq!(SHAPES.len(), 6);
+        assert_eq!(SHAPES.len(), 7);
         let redactor = Redactor::new(["hunter2hunter2".to_owned()], "salt");
         for text in [
             "connecting to postgres://app:hunter2hunter2@db/app",
@@ -230,6 +244,43 @@ mod tests {
             assert_eq!(redactor.text(&redacted), redacted, "redacting twice changes nothing");
         }
         assert_eq!(redactor.text("nothing to hide"), "nothing to hide");
+    }
+
+    #[test]
+    fn json_stays_json_and_hides_no_secret_behind_its_escapes() {
+        let redactor = Redactor::new([r#"pa"ss\word"#.to_owned()], "salt");
+        let secret = redactor.placeholder(r#"pa"ss\word"#);
+        let abcd = redactor.placeholder("abcd");
+        for (text, told) in [
+            (
+                r#"{"reason":"the log says \"token=abcd\" twice"}"#,
+                json!({"reason": format!("the log says \"token={abcd}\" twice")}),
+            ),
+            (r#"{"token_ttl":12345}"#, json!({"token_ttl": 12345})),
+            (r#"["it is pa\"ss\\word"]"#, json!([format!("it is {secret}")])),
+            (
+                r#"{"summary":"it is pa\u0022ss\u005cword","n":1.50}"#,
+                json!({"summary": format!("it is {secret}"), "n": 1.5}),
+            ),
+        ] {
+            let redacted: Value =
+                serde_json::from_str(&redactor.json(text)).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(redacted, told);
+        }
+        assert_eq!(redactor.json(r#"Sure: {"a": "token=abcd""#), format!(r#"Sure: {{"a": "token={abcd}""#));
+    }
+
+    #[test]
+    fn a_key_that_was_cut_off_in_one_text_is_withheld() {
+        let redactor = Redactor::new([], "salt");
+        let long = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+        for between in ["\n", "\\n", " "] {
+            let text = format!("key: -----BEGIN RSA PRIVATE KEY-----{between}{long}{between}{long}{between}AbC/d+");
+            let told = redactor.text(&text);
+            assert!(!told.contains("MIIE") && !told.contains("AbC/d") && told.contains("[redacted:"), "{told}");
+        }
+        let error = "a key begins with -----BEGIN PRIVATE KEY----- and this one does not, which is an error";
+        assert_eq!(redactor.text(error), error);
     }
 
     #[test]

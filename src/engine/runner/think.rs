@@ -1,4 +1,4 @@
-//! Asking models: what they are told is written, redacted and kept; what they answer is kept as it came.
+//! Asking models: what they are told is written, redacted and kept; what they answer is redacted, and kept as it was read.
 
 use super::{EffectResult, Job, Runner, since};
 use crate::brief::{self, BriefError, Shown};
@@ -31,11 +31,12 @@ impl Runner {
         // What it took to write the question is waited for, too.
         let left = TimeSpan::from_millis(patience.as_millis().saturating_sub(since(started)));
         let asked = chain.ask(&question, left).await;
-        let outcome = match &asked.answer {
-            Some(answer) => flow::answered(exchange.agent, &self.clean(&answer.text)),
+        let answer = asked.answer.as_ref().map(|answer| equipment.redactor.json(&answer.text));
+        let outcome = match &answer {
+            Some(answer) => flow::answered(exchange.agent, answer),
             None => ExchangeOutcome::Failed { error: self.clean(&asked.words()) },
         };
-        let answer = asked.answer.map(|answer| self.clean(&answer.text).into_bytes());
+        let answer = answer.map(String::into_bytes);
         let (model, usage, cost) = (asked.model, asked.usage, asked.cost);
         let mut end = ExchangeEnd { model, usage, cost, outcome, ..nothing("") };
         end.request = request;
