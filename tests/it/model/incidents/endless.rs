@@ -48,16 +48,20 @@ fn script(thought: Thought) -> Scripted {
 fn whoever_revises_for_ever_comes_to_an_end() {
     let settings = settings();
     let daemon = cache::daemon(&settings);
-    let cases: [(&str, Thought); 4] = [
+    let cases: [(&str, Thought); 5] = [
         ("another step", another_step),
         ("the same step", the_same_step),
         ("another window", another_window),
         ("the same window", the_same_window),
+        ("the same window, forgotten", the_same_window),
     ];
     for (round, (what, thought)) in cases.into_iter().enumerate() {
         let server = script(thought);
         let mut agents = agents(server.address(), &["planner"]);
         agents["questions"] = json!(QUESTIONS);
+        if what == "the same window, forgotten" {
+            agents["remember"] = json!("1ms");
+        }
         reload(&daemon, &thinking(&settings, &agents), round + 1);
         let line = "oncalld_model_questions_total{agent=\"planner\",model=\"scripted\",outcome=\"remembered\"}";
         let remembered = metric(&daemon, line);
@@ -75,7 +79,9 @@ fn whoever_revises_for_ever_comes_to_an_end() {
                 assert!(refused.iter().all(|why| why.contains("name: 'again_0' is taken")), "{}", story());
                 assert!(by_model == 1 && refused.len() >= 3, "{}", story());
             }
-            "another window" => assert_eq!((asked, exchanges.len()), (QUESTIONS, QUESTIONS), "{}", story()),
+            "another window" | "the same window, forgotten" => {
+                assert_eq!((asked, exchanges.len()), (QUESTIONS, QUESTIONS), "{}", story())
+            }
             // An equal question of one incident is answered from memory.
             _ => {
                 assert_eq!(exchanges.len(), QUESTIONS, "{}", story());
