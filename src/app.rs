@@ -12,6 +12,7 @@ mod preview;
 mod reload;
 
 pub use crate::flow::{Preview, PreviewStep};
+pub use crate::llm::{Trial, trials};
 pub use preview::{Previewed, preview, verify_journal};
 pub use reload::Changes;
 

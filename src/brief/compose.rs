@@ -144,10 +144,12 @@ impl<'a> Telling<'a> {
             telling.sections.whole("Nothing so far.\n".to_owned());
         }
         let windows: Vec<usize> = case.windows.iter().map(|shown| telling.window(case, shown)).collect();
+        let differing = telling.sections.shortened([differing(case, &mut telling.pen), String::new()]);
         let forms = [findings(case.findings, Some(&mut telling.pen)), findings(case.findings, None)];
         let claimed = telling.sections.shortened(forms);
         telling.sections.cut_next(&old, 1);
         telling.sections.cut_next(&windows, 1);
+        telling.sections.cut_next(&[differing], 1);
         telling.sections.cut_next(&old, 2);
         telling.sections.cut_next(&[claimed], 1);
         telling
@@ -260,6 +262,23 @@ fn alerts(alerts: &[Alert], pen: &mut Pen<'_>, caps: Caps) -> String {
     }
     if alerts.len() > MOST_ALERTS {
         text.push_str(&format!("({} more alerts are not shown.)\n", alerts.len() - MOST_ALERTS));
+    }
+    text
+}
+
+/// What differs from when the target was last good. Most of it is what others wrote.
+fn differing(case: &Case<'_>, pen: &mut Pen<'_>) -> String {
+    let mut text = String::new();
+    for group in case.differences.chunk_by(|one, next| one.evidence == next.evidence) {
+        let Some(first) = group.first() else { continue };
+        if text.is_empty() {
+            text.push_str("# What differs from when it was last good\n");
+        }
+        let (now, good_at) = (name(first.evidence.as_str()), moment(first.good_at));
+        text.push_str(&format!("Evidence {now}, against what was read at {good_at}, field: was → is\n"));
+        let lines: Vec<String> =
+            group.iter().map(|one| in_one_line(&format!("{}: {} → {}", one.field, one.was, one.is))).collect();
+        text.push_str(&pen.quote(&lines.iter().map(String::as_str).collect::<Vec<_>>(), FEW));
     }
     text
 }

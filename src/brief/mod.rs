@@ -10,6 +10,7 @@
 //! always gives the same brief, to the byte: equal questions are recognised by their digest.
 
 mod compose;
+mod differences;
 mod evidence;
 mod fence;
 mod log_templates;
@@ -22,12 +23,13 @@ mod tests;
 mod window;
 
 pub use compose::{analyst, planner, reporter};
+pub use differences::{Changed, differences};
 pub use fence::{Fence, Fences, MarkerError};
 pub use window::{MOST_LINES, Shown};
 
 use crate::{
     catalog::{Catalog, Runbook},
-    domain::{Alert, EnvironmentKind, Evidence, Finding, IncidentId, PhaseName, Redactor, Step, Timestamp},
+    domain::{Alert, Difference, EnvironmentKind, Evidence, Finding, IncidentId, PhaseName, Redactor, Step, Timestamp},
     expr::Template,
 };
 use std::collections::BTreeMap;
@@ -106,6 +108,8 @@ pub struct Case<'a> {
     pub evidence: &'a [&'a Evidence],
     /// What is claimed already.
     pub findings: &'a [Finding],
+    /// How the target differs from when it was last good.
+    pub differences: &'a [Difference],
     /// Parts of results that the model asked for.
     pub windows: &'a [Shown<'a>],
     /// What operations return, which tells measures from texts.

@@ -83,7 +83,7 @@ enum Local {
     /// Run the daemon.
     Serve(ConfigFolder),
     /// Check the configuration: every mistake at once, with file, line and what to do.
-    Check(ConfigFolder),
+    Check(check::Arguments),
     /// Show what a webhook body would lead to: plan and native calls. Touches nothing.
     Plan(plan::Arguments),
     /// Check the journal.
@@ -157,7 +157,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
 fn local(command: &Local, output: Output) -> Result<ExitCode, Failure> {
     match command {
         Local::Serve(folder) => serve::run(folder),
-        Local::Check(folder) => check::run(folder, output),
+        Local::Check(arguments) => check::run(arguments, output),
         Local::Plan(arguments) => plan::run(arguments, output),
         Local::Journal(arguments) => journal::run(arguments, output),
         Local::Demo(arguments) => demo::run(arguments, output),

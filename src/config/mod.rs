@@ -17,6 +17,7 @@ mod policies;
 pub mod read;
 mod scope;
 mod secret;
+mod warnings;
 
 pub use agents::{Agent, Agents, ModelConfig, PROMPTS, Prices, Provider, ThinkingBudgets, prompt_scope};
 pub use body::BodyTemplate;

@@ -30,6 +30,24 @@ pub struct Evidence {
     pub truncated: bool,
 }
 
+/// What differs from when the target was last good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Difference {
+    /// What is: the evidence.
+    pub evidence: StepId,
+    /// What was: evidence of an incident that ended well, read by a check that held, or where no fault was found.
+    pub since: StepId,
+    /// When that was read.
+    #[schema(value_type = String, format = DateTime)]
+    pub good_at: Timestamp,
+    /// The field.
+    pub field: String,
+    /// Its value then.
+    pub was: String,
+    /// Its value now.
+    pub is: String,
+}
+
 /// A claim that cites evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {

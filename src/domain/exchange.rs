@@ -1,6 +1,6 @@
 //! What was asked of models, what they answered, and what that cost.
 
-use super::{Claims, Digest, Proposal, Timestamp, Verdict, Window};
+use super::{Claims, Difference, Digest, Proposal, Timestamp, Verdict, Window};
 use serde::{Deserialize, Serialize};
 use std::{fmt, ops::AddAssign};
 use utoipa::ToSchema;
@@ -54,6 +54,9 @@ pub struct Exchange {
     /// The models that may be asked, in this order, as the configuration names them.
     #[serde(default)]
     pub models: Vec<String>,
+    /// What it was told of how the target differs from when it was last good.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
     /// The verdict that there was: what a reporter writes is about that one.
     #[serde(default)]
     pub about: Option<Verdict>,

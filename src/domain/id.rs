@@ -51,6 +51,13 @@ text_id! {
     DeliveryId
 }
 
+impl StepId {
+    /// The revision of the plan that made it.
+    pub fn revision(&self) -> Option<u32> {
+        self.0.rsplit('.').nth(1)?.strip_prefix('r')?.parse().ok()
+    }
+}
+
 impl IncidentId {
     /// Makes an identifier from random bytes, which the caller supplies because this layer has none.
     pub fn from_entropy(bytes: [u8; 8]) -> Self {

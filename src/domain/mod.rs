@@ -35,7 +35,7 @@ pub use call::{
     ActCall, CallError, CallSpec, Effect, FieldSpec, ReadCall, quoted as shell_word, spec_of, words as shell_words,
 };
 pub use event::{CallOutcome, Event, EventBody, GateDecision, Left, StepOutcome, Trigger, UndoReason};
-pub use evidence::{Cause, Evidence, Finding, Verdict};
+pub use evidence::{Cause, Difference, Evidence, Finding, Verdict};
 pub use exchange::{AgentRole, Cost, Exchange, ExchangeEnd, ExchangeOutcome, Prose, Thought, Usage};
 pub use exit::ExitReason;
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};

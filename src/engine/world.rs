@@ -119,6 +119,7 @@ impl World {
             history: &ledger.history,
             alerting: self.alerting.get(&incident.environment).copied().unwrap_or_default(),
             thought: ledger.spending.of_day(self.now),
+            good: ledger.closed.good(incident),
             reading: around.reading,
             dependency: around.dependency.clone(),
             awaited_is_open: awaited.is_some_and(|slot| is_worked_on(slot.latest())),

@@ -208,7 +208,7 @@ pub(super) fn last_revision(incident: &Incident) -> u32 {
 
 /// Steps carry the revision that made them in their identifier.
 pub(super) fn revision_of(record: &StepRecord) -> Option<u32> {
-    record.step.id.as_str().rsplit('.').nth(1)?.strip_prefix('r')?.parse().ok()
+    record.step.id.revision()
 }
 
 /// Evidence of the present diagnosis: after waiting for a dependency, what was seen before no longer counts.

@@ -151,6 +151,7 @@ fn case<'a>(asking: &'a Asking<'a>, evidence: &'a [&'a Evidence]) -> brief::Case
         evidence,
         findings: &incident.findings,
         windows: asking.windows,
+        differences: &asking.exchange.differences,
         catalog: &asking.pinned.catalog,
         again: asking
             .said

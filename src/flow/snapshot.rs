@@ -1,7 +1,7 @@
 //! What a decision may look at besides the incident, and what it may ask for.
 
 use crate::config::Config;
-use crate::domain::{Cost, EnvironmentKind, EventBody, IncidentId, Inventory, StepId, Timestamp};
+use crate::domain::{Cost, EnvironmentKind, EventBody, Evidence, IncidentId, Inventory, StepId, Timestamp};
 use crate::gate::{Alerting, History};
 
 /// The world at the moment of a decision.
@@ -24,6 +24,8 @@ pub struct Snapshot<'a> {
     pub history: &'a History,
     /// What models cost in the last day, over all incidents.
     pub thought: Spent,
+    /// What was read of the incident's target when it was last good, one piece of evidence of an operation.
+    pub good: Vec<&'a Evidence>,
     /// How much of the environment alerts: see [`crate::config::Storm`].
     pub alerting: Alerting,
     /// Reading steps of other incidents that run now; all incidents together have a limit.

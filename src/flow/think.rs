@@ -10,10 +10,11 @@
 use super::{Effect, Next, Snapshot, Spent, diagnose, storm};
 use crate::config::{Agent, Agents};
 use crate::domain::{
-    AgentRole, EventBody, Exchange, ExchangeEnd, ExchangeOutcome, Finding, Incident, PhaseName, Plan, PlanSource,
-    Proposal, ProposedRemedy, Step, TimeSpan, Trigger, Window,
+    AgentRole, Difference, EventBody, Evidence, Exchange, ExchangeEnd, ExchangeOutcome, Finding, Incident, PhaseName,
+    Plan, PlanSource, Proposal, ProposedRemedy, Step, TimeSpan, Trigger, Window,
 };
 use crate::{
+    brief::{self, Changed},
     judge,
     plan::{self, Left},
 };
@@ -164,7 +165,32 @@ fn begun(
         windows,
         process: snapshot.process.to_owned(),
         models: self::agent(&snapshot.pinned.agents, agent).models.clone(),
+        differences: differences(incident, snapshot),
     }
+}
+
+/// How the target differs from when it was last good, by what was read of it last.
+fn differences(incident: &Incident, snapshot: &Snapshot<'_>) -> Vec<Difference> {
+    let evidence = diagnose::evidence(incident);
+    let mut found = Vec::new();
+    for good in &snapshot.good {
+        let of_it = |now: &&&Evidence| now.operation == good.operation && now.target == good.target;
+        let (Some(now), Some(operation)) =
+            (evidence.iter().rev().find(of_it), snapshot.pinned.catalog.operations.get(&good.operation))
+        else {
+            continue;
+        };
+        let changed = brief::differences(&good.facts, &now.facts, &operation.returns);
+        found.extend(changed.into_iter().map(|Changed { field, was, is }| Difference {
+            evidence: now.step.clone(),
+            since: good.step.clone(),
+            good_at: good.at,
+            field,
+            was,
+            is,
+        }));
+    }
+    found
 }
 
 fn unused(exchange: &Exchange, why: &str) -> Next {

@@ -51,20 +51,25 @@ struct Member {
 
 impl Member {
     fn new(name: &str, config: &ModelConfig) -> Result<Self, String> {
-        let model: Box<dyn Model> = match config.provider {
-            Provider::Anthropic => Box::new(Anthropic::new(config)?),
-            Provider::OpenAi | Provider::Azure | Provider::Compatible | Provider::Ollama => {
-                Box::new(OpenAi::new(config)?)
-            }
-        };
         let (timeout, prices) = (config.timeout, config.prices);
-        Ok(Self { name: name.to_owned(), model, timeout, prices, memory: Mutex::default() })
+        Ok(Self { name: name.to_owned(), model: model(config)?, timeout, prices, memory: Mutex::default() })
     }
 
     fn remember<T>(&self, what: impl FnOnce(&mut Memory) -> T) -> T {
         // A panic elsewhere leaves at worst a rest that is too long or too short.
         what(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A client of the model.
+///
+/// # Errors
+/// It cannot be asked: what to correct.
+pub(super) fn model(config: &ModelConfig) -> Result<Box<dyn Model>, String> {
+    Ok(match config.provider {
+        Provider::Anthropic => Box::new(Anthropic::new(config)?),
+        Provider::OpenAi | Provider::Azure | Provider::Compatible | Provider::Ollama => Box::new(OpenAi::new(config)?),
+    })
 }
 
 /// The models of one agent.

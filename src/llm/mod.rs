@@ -11,11 +11,13 @@ mod openai;
 mod price;
 mod reading;
 mod rest;
+mod trial;
 mod wire;
 
 pub use anthropic::Anthropic;
 pub use chain::{Asked, Chain, Trouble, chains};
 pub use openai::OpenAi;
+pub use trial::{Trial, trials};
 
 use crate::domain::{Ordered, Usage};
 use futures_util::future::BoxFuture;

@@ -1,5 +1,6 @@
 //! The command line against a running daemon, and without one.
 
+use crate::model::scripted::{Reply, Scripted};
 use crate::support::command::{Said, run};
 use crate::support::daemon::{Daemon, ONCALLD, Settings, delivery};
 use crate::support::drive::pending;
@@ -189,4 +190,79 @@ fn every_error_of_a_configuration_is_listed_with_its_place() {
     let served = alone(&["serve", "--config", config.to_str().expect("text")]);
     assert_eq!(served.code, Some(2), "{served:?}");
     assert!(alone(&["check"]).ok, "what is compiled in is right");
+}
+
+/// A folder of configuration with these files.
+fn configured(files: &[(&str, serde_json::Value)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content.to_string()).expect("a file");
+    }
+    folder
+}
+
+#[test]
+fn each_model_is_asked_whether_it_can_be_used() {
+    let server = Scripted::with(|_, asked| match asked.body["model"].as_str() {
+        Some("good") => Reply::openai(r#"{"answer": "ready"}"#),
+        Some("chatty") => Reply::openai("Sure! I am ready."),
+        Some("gone") => Reply::json(404, json!({"error": {"message": "no such model"}})),
+        _ => Reply::json(401, json!({"error": {"message": "unknown key key-4711-secret"}})),
+    });
+    let model = |name: &str, address: &str| {
+        json!({"provider": "compatible", "base_url": address, "model": name, "key": "key-4711-secret",
+            "prices": {"input": 1.0, "output": 1.0}})
+    };
+    let address = format!("{}/v1", server.address());
+    let mut models: serde_json::Map<String, serde_json::Value> = ["good", "chatty", "gone", "keyless"]
+        .map(|name| (name.to_owned(), model(name, &address)))
+        .into_iter()
+        .collect();
+    models.insert("away".into(), model("good", "http://127.0.0.1:9/v1"));
+    let folder = configured(&[("agents.yml", json!({"models": models}))]);
+    let path = folder.path().to_str().expect("text");
+
+    let offline = alone(&["check", "--config", path]);
+    assert!(offline.ok && server.asked().is_empty(), "{offline:?}");
+    let said = alone(&["check", "--live", "--config", path]);
+    assert_eq!((said.code, server.asked().len()), (Some(1), 4), "{said:?}");
+    let of = |name: &str| {
+        let start = format!("model {name}: ");
+        said.out.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_else(|| panic!("{name}: {said:?}"))
+    };
+    assert!(
+        of("good").starts_with("answers in the form") && of("good").contains("1100 tokens, cost 0.0011"),
+        "{said:?}"
+    );
+    for (name, told) in [
+        ("chatty", "says 'Sure! I am ready.'; choose a model with structured output"),
+        ("gone", "(404): no such model; correct 'model', or 'base_url'"),
+        ("keyless", "correct 'key' in agents.yml"),
+        ("away", "check 'base_url'"),
+    ] {
+        assert!(of(name).contains(told), "{name}: {said:?}");
+    }
+    assert!(!said.out.contains("4711"), "{said:?}");
+    assert!(alone(&["check", "--live"]).out.contains("no models are configured"));
+}
+
+#[test]
+fn a_quorum_that_nobody_can_meet_is_warned_of() {
+    let hash = |token: &str| oncalld::domain::Digest::of(token.as_bytes());
+    let token = |name: &str, role: &str| json!({"name": name, "role": role, "hash": hash(name)});
+    let tokens = |approvers: &[&str]| {
+        let mut all = vec![token("vera", "viewer")];
+        all.extend(approvers.iter().map(|name| token(name, "approver")));
+        json!({"tokens": all})
+    };
+    let two = json!({"defaults": {"quorum": 2}});
+    let warned = |approvers: &[&str]| {
+        let folder = configured(&[("platform.yml", tokens(approvers)), ("policies.yml", two.clone())]);
+        let said = alone(&["check", "--config", folder.path().to_str().expect("text")]);
+        assert!(said.ok, "{said:?}");
+        said.out.lines().filter(|line| line.starts_with("warning: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let one = warned(&["ann"]);
+    assert!(one[0].contains("'defaults' wants 2 with the role 'approver' to approve, and there can be 1"), "{one:?}");
+    assert_eq!(warned(&["ann", "bob"]), Vec::<String>::new());
 }

@@ -38,6 +38,7 @@ pub struct Incident {
     pub alerts: Vec<Alert>,
     pub evidence: Vec<Evidence>,
     pub findings: Vec<Finding>,
+    pub differences: Vec<Difference>,
     pub left: Vec<Step>,
     pub window: Option<(usize, Values, u64, u64)>,
     pub again: Option<(String, Vec<String>)>,
@@ -70,6 +71,7 @@ impl Incident {
             evidence: &evidence,
             findings: &self.findings,
             windows: &windows,
+            differences: &self.differences,
             catalog: &shipped().catalog,
             again: self.again.as_ref().map(|(said, faults)| Again { said, faults }),
         };
@@ -200,6 +202,7 @@ pub fn incident() -> Incident {
             cites: vec![id.step(1, 1), id.step(1, 2)],
             model: None,
         }],
+        differences: Vec::new(),
         left: vec![Step {
             id: id.step(1, 7),
             name: "db_logs".into(),

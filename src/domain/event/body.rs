@@ -2,8 +2,8 @@
 
 use super::{CallOutcome, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 use crate::domain::{
-    ActCall, AgentRole, Alert, Approval, ApprovalId, Binding, Decision, DeliveryId, Digest, Evidence, ExchangeEnd,
-    Finding, IncidentId, Judged, LeftOut, PhaseName, Plan, Risk, StepId, Values, Verdict, Window,
+    ActCall, AgentRole, Alert, Approval, ApprovalId, Binding, Decision, DeliveryId, Difference, Digest, Evidence,
+    ExchangeEnd, Finding, IncidentId, Judged, LeftOut, PhaseName, Plan, Risk, StepId, Values, Verdict, Window,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,9 @@ pub enum EventBody {
         /// The models that may be asked, in this order, as the configuration names them.
         #[serde(default)]
         models: Vec<String>,
+        /// What they are told of how the target differs from when it was last good.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        differences: Vec<Difference>,
     },
     /// They answered, or did not.
     ExchangeEnded {

@@ -4,7 +4,7 @@ use crate::domain::{Event, EventBody, Exchange, ExchangeOutcome, Incident, Prose
 
 pub(super) fn apply(incident: &mut Incident, event: &Event) {
     match &event.body {
-        EventBody::ExchangeBegun { index, agent, diagnosis, seen, faults, windows, process, models } => {
+        EventBody::ExchangeBegun { index, agent, diagnosis, seen, faults, windows, process, models, differences } => {
             incident.exchanges.push(Exchange {
                 index: *index,
                 agent: *agent,
@@ -14,6 +14,7 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                 windows: windows.clone(),
                 process: process.clone(),
                 models: models.clone(),
+                differences: differences.clone(),
                 about: incident.verdict,
                 began_at: event.at,
                 end: None,

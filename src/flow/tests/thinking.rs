@@ -3,8 +3,8 @@
 use super::{target::killed, trouble::count, world::World};
 use crate::config::Agents;
 use crate::domain::{
-    Claims, Cost, Decision, Digest, EventBody, ExchangeEnd, ExchangeOutcome, IncidentState, PhaseName, PlanSource,
-    Proposal, StepStatus, Trigger, Usage, Verdict,
+    Claims, Cost, Decision, Digest, EventBody, Evidence, ExchangeEnd, ExchangeOutcome, IncidentState, PhaseName,
+    PlanSource, Proposal, StepId, StepStatus, Trigger, Usage, Verdict,
 };
 use crate::flow::{Effect, Next, Spent};
 use crate::gate::Alerting;
@@ -290,4 +290,28 @@ fn a_stored_condition_that_could_take_long_is_not_run() {
         record.error.as_deref().is_some_and(|why| why.contains("cannot be told: 'replace' cannot be used")),
         "{record:?}"
     );
+}
+
+#[test]
+fn a_model_is_told_what_differs_from_good_times_and_the_journal_says_what_that_was() {
+    let mut world = thinking(&["planner"], Vec::new());
+    let (good_at, facts) = (world.now, json!({"state": "running", "ready": true, "exit_code": null}));
+    world.good = vec![Evidence {
+        step: StepId::new("inc_before.r2.1"),
+        name: "verify".into(),
+        operation: "get_status".into(),
+        target: "api".into(),
+        at: good_at,
+        facts: serde_json::from_value(facts).unwrap(),
+        commands: Vec::new(),
+        digest: Digest::of(b""),
+        truncated: false,
+    }];
+    world.settle_until("exchange_begun");
+    let told = &world.incident.exchanges[0].differences;
+    let state = told.iter().find(|one| one.field == "state").expect("the state differs");
+    assert_eq!((state.was.as_str(), state.is.as_str()), ("\"running\"", "\"exited\""));
+    assert_eq!((state.since.as_str(), state.good_at), ("inc_before.r2.1", good_at));
+    let status = world.incident.steps.iter().find(|record| record.step.operation == "get_status").unwrap();
+    assert_eq!(state.evidence, status.step.id);
 }

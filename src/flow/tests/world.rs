@@ -30,6 +30,7 @@ pub struct World {
     pub answers: VecDeque<ExchangeOutcome>,
     /// What models have cost today.
     pub thought: Spent,
+    pub good: Vec<Evidence>,
     /// How much of the environment alerts.
     pub alerting: Alerting,
     /// Whether the environment was not looked at since this process began.
@@ -111,6 +112,7 @@ impl World {
             reading: 0,
             answers: VecDeque::new(),
             thought: Spent::default(),
+            good: Vec::new(),
             alerting: Alerting { count: 1, targets: 1, in_storm: false },
             unseen: false,
             away: false,
@@ -248,6 +250,7 @@ impl World {
             inventory,
             kill_switch: self.kill_switch,
             history,
+            good: self.good.iter().collect(),
             thought: self.thought,
             alerting: self.alerting,
             reading: self.reading,

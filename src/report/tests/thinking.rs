@@ -26,6 +26,7 @@ fn exchange(index: u32, agent: AgentRole, outcome: ExchangeOutcome, unused: Opti
         windows: Vec::new(),
         process: "one".into(),
         models: vec!["mini".into()],
+        differences: Vec::new(),
         about: None,
         began_at: at("00:00:04"),
         end: Some(end),

@@ -2,6 +2,7 @@
 
 pub mod asked;
 mod incidents;
+mod last_good;
 mod proposals;
 pub mod scripted;
 mod wire;
