@@ -165,7 +165,10 @@ fn begun(
         windows,
         process: snapshot.process.to_owned(),
         models: self::agent(&snapshot.pinned.agents, agent).models.clone(),
-        differences: differences(incident, snapshot),
+        differences: match agent {
+            AgentRole::Planner | AgentRole::Analyst => differences(incident, snapshot),
+            AgentRole::Reporter => Vec::new(),
+        },
     }
 }
 

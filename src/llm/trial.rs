@@ -51,7 +51,8 @@ fn question() -> Question {
         form: "trial".to_owned(),
         schema: json!({
             "type": "object", "required": ["answer"], "additionalProperties": false, "properties": {"answer": word},
-        }),
+        })
+        .into(),
     }
 }
 

@@ -30,6 +30,7 @@ pub struct World {
     pub answers: VecDeque<ExchangeOutcome>,
     /// What models have cost today.
     pub thought: Spent,
+    /// What was read of the service when it was last good.
     pub good: Vec<Evidence>,
     /// How much of the environment alerts.
     pub alerting: Alerting,
@@ -201,7 +202,7 @@ impl World {
     }
 
     pub fn next(&self) -> Next {
-        let (history, inventory) = (self.history(), self.inventory());
+        let (history, inventory) = (History::default(), self.inventory());
         decide(&self.incident, &self.snapshot(&history, &inventory))
     }
 
@@ -224,10 +225,6 @@ impl World {
         let by = (name, Role::Approver);
         let events = decision(&self.incident, &approval.id, decided, &approval.digest, by, None, self.now).unwrap();
         self.append(events);
-    }
-
-    fn history(&self) -> History {
-        History::default()
     }
 
     fn inventory(&self) -> Inventory {
@@ -355,7 +352,7 @@ impl World {
         let condition = record.action.as_ref().and_then(|action| action.binding.precondition.clone());
         let precondition: Option<Truth> = condition.map(|condition| judge::precondition(&condition, &status));
         let seen = Left { status, identity: identity() };
-        let (history, inventory) = (self.history(), self.inventory());
+        let (history, inventory) = (History::default(), self.inventory());
         let seen = Inspected { seen, precondition };
         let (events, cleared) =
             inspected(&self.incident, &self.snapshot(&history, &inventory), step, index, undo, &seen);
