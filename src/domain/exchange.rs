@@ -100,8 +100,17 @@ impl ExchangeEnd {
         }
     }
 
+    /// Whether the answer to an equal question was taken again. One that a model gave has tokens, estimated where its
+    /// vendor counts none.
+    pub fn is_remembered(&self) -> bool {
+        self.answer.is_some() && self.usage.total() == 0
+    }
+
     /// What it cost, for people: `1,204 tokens, 0.0021`.
     pub fn spent(&self) -> String {
+        if self.is_remembered() {
+            return "from memory".to_owned();
+        }
         format!("{} tokens, {}", grouped(self.usage.total()), self.cost)
     }
 }
@@ -175,7 +184,7 @@ pub struct Prose {
 /// What was asked of models for one incident, all in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Thought {
-    /// Questions that ended.
+    /// Questions that ended, without those that were answered from memory.
     pub questions: u32,
     /// Answers that were not used, or did not come.
     pub unused: u32,

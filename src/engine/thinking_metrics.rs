@@ -76,8 +76,7 @@ impl ThinkingMetrics {
     }
 
     fn ended(&self, agent: Option<AgentRole>, end: &ExchangeEnd) {
-        // One that a model gave has tokens, estimated where its vendor counts none.
-        let remembered = end.answer.is_some() && end.usage.total() == 0;
+        let remembered = end.is_remembered();
         let outcome = match &end.outcome {
             _ if remembered => "remembered",
             ExchangeOutcome::Proposed { .. } | ExchangeOutcome::Claimed { .. } | ExchangeOutcome::Written { .. } => {

@@ -23,7 +23,7 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
             });
         }
         EventBody::ExchangeEnded { index, end } => {
-            incident.thought.questions += 1;
+            incident.thought.questions += u32::from(!end.is_remembered());
             incident.thought.usage += end.usage;
             incident.thought.cost += end.cost;
             with(incident, *index, |exchange| exchange.end = Some(end.clone()));
