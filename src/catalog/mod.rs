@@ -27,3 +27,10 @@ pub struct Catalog {
     /// Highest priority first, then by id.
     pub runbooks: Vec<Runbook>,
 }
+
+impl Catalog {
+    /// Whether an operation returns what is measured in this kind of environment; see [`Translation::measures`].
+    pub fn is_measured(&self, kind: EnvironmentKind, operation: &str) -> bool {
+        self.translations.get(&kind).and_then(|all| all.get(operation)).is_some_and(Translation::measures)
+    }
+}

@@ -52,6 +52,22 @@ pub struct CallTemplate {
     pub undo: Option<(String, Template)>,
 }
 
+impl Translation {
+    /// Whether its result is what executors and engines measure, rather than what programs, people or senders of alerts
+    /// wrote: whoever can write a line into a log would have a fact to offer.
+    pub fn measures(&self) -> bool {
+        let written = |name: &str| {
+            let (family, verb) = name.split_once('.').unwrap_or((name, ""));
+            match family {
+                "container" | "process" => matches!(verb, "logs" | "query" | "exec"),
+                "alertmanager" | "notify" => true,
+                _ => false,
+            }
+        };
+        !self.entries.iter().flat_map(|entry| &entry.calls).any(|call| written(&call.name))
+    }
+}
+
 impl Entry {
     /// Whether any of its calls acts.
     pub fn acts(&self) -> bool {

@@ -54,6 +54,8 @@ pub struct Defaults {
     pub quorum: u32,
     /// How often people are reminded of what escalated.
     pub escalate_every: TimeSpan,
+    /// What becomes of a change whose cause only a model claims.
+    pub claimed: GateDecision,
 }
 
 /// How many mutations at most, counted across restarts.

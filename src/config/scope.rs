@@ -27,6 +27,7 @@ pub fn policy_scope() -> Scope {
                 ("severity", Shape::String),
                 ("cause", Shape::String),
                 ("confidence", Shape::Number),
+                ("claimed", Shape::Boolean),
                 ("alerts", Shape::String.list()),
             ]),
         )

@@ -72,8 +72,21 @@ fn of_book(book: &Rulebook<'_>, request: &GateRequest<'_>, risk: Risk) -> Vec<Op
     if request.purpose == Purpose::Begin {
         found.extend(budget::opinions(policies, request));
     }
+    found.extend(claimed(policies.defaults.claimed, request));
     found.push(autonomy::opinion(book.autonomy, request, risk));
     found
+}
+
+/// What the policy says to acting on a cause that no rule shows. What was done on it may always be taken back.
+fn claimed(decision: GateDecision, request: &GateRequest<'_>) -> Option<Opinion> {
+    let holds = request.incident.claimed && !matches!(request.purpose, Purpose::Undo { .. });
+    let reason = "only a model claims the cause, and no rule shows it; see `defaults.claimed` in policies.yml";
+    (holds && decision > GateDecision::Run).then(|| Opinion {
+        decision,
+        rule: rule::CLAIMED.into(),
+        reason: reason.into(),
+        terms: None,
+    })
 }
 
 /// What the open freeze windows say to beginning an action. They are dates, and no terms that an incident begins under:

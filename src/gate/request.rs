@@ -38,6 +38,8 @@ pub mod rule {
     pub const UNDO: &str = "undo";
     /// A person approved exactly this.
     pub const APPROVAL: &str = "approval";
+    /// Only a model claims the cause.
+    pub const CLAIMED: &str = "claimed";
     /// It changes nothing.
     pub const HARMLESS: &str = "harmless";
 }
@@ -104,6 +106,8 @@ pub struct IncidentFacts<'a> {
     pub cause: &'a str,
     /// Confidence in the cause, from 0 to 1.
     pub confidence: f64,
+    /// Whether a model claims the cause, and no rule shows it.
+    pub claimed: bool,
     /// Names of its alerts.
     pub alerts: &'a [String],
     /// Why only reading is allowed, if so.

@@ -64,6 +64,7 @@ fn bindings(book: &Rulebook<'_>, request: &GateRequest<'_>, risk: Risk) -> Bindi
                 "severity": request.incident.severity,
                 "cause": request.incident.cause,
                 "confidence": request.incident.confidence,
+                "claimed": request.incident.claimed,
                 "alerts": request.incident.alerts,
             }),
         ),

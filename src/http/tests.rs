@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::*;
-use crate::domain::{ByteSize, Digest, TimeSpan};
+use crate::domain::{ByteSize, Digest, GateDecision, TimeSpan};
 use crate::engine::{self, Equipment, Parts};
 use crate::journal::sqlite::SqliteJournal;
 use axum::{
@@ -48,7 +48,13 @@ fn config(tokens: Vec<TokenConfig>, folder: &std::path::Path) -> Config {
     };
     let policies = Policies {
         rules: Vec::new(),
-        defaults: Defaults { expires: span(60), role: Role::Approver, quorum: 1, escalate_every: span(60) },
+        defaults: Defaults {
+            expires: span(60),
+            role: Role::Approver,
+            quorum: 1,
+            escalate_every: span(60),
+            claimed: GateDecision::Ask,
+        },
         budgets: Budgets { per_target: 2, per_environment: 5, window: span(60) },
         flap: Flap { times: 3, window: span(60) },
         freeze: Vec::new(),

@@ -23,7 +23,7 @@ pub fn claimed(claims: &Claims, case: &Case<'_>, kind: EnvironmentKind, id: &str
     let bindings = case.bindings();
     let causes: BTreeSet<&str> = known_causes(catalog).collect();
     let measured = |step: &StepId| {
-        evidence.iter().any(|evidence| evidence.step == *step && is_measured(catalog, kind, &evidence.operation))
+        evidence.iter().any(|evidence| evidence.step == *step && catalog.is_measured(kind, &evidence.operation))
     };
     let mut faults = Vec::new();
     if claims.findings.len() > MAX_FINDINGS {
@@ -84,13 +84,4 @@ fn is_contradicted(catalog: &Catalog, code: &str, bindings: &Bindings) -> bool {
 
 fn known_causes(catalog: &Catalog) -> impl Iterator<Item = &str> {
     catalog.runbooks.iter().flat_map(|runbook| &runbook.findings).filter_map(|rule| rule.cause.as_deref())
-}
-
-/// Whether an operation returns what executors measure, rather than what programs wrote: then whoever can write a line
-/// into a log would have a cause to offer.
-fn is_measured(catalog: &Catalog, kind: EnvironmentKind, operation: &str) -> bool {
-    let translation = catalog.translations.get(&kind).and_then(|all| all.get(operation));
-    let mut calls = translation.into_iter().flat_map(|known| &known.entries).flat_map(|entry| &entry.calls);
-    let wrote = |name: &str| matches!(name.split('.').nth(1), Some("logs" | "exec"));
-    translation.is_some() && !calls.any(|call| wrote(&call.name))
 }

@@ -11,6 +11,7 @@ use crate::{
     expr::{Bindings, Truth},
 };
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What to do about a cause.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +36,7 @@ pub enum RemedyPlan {
 /// would give a reason that is none: that the host has no memory to give, say, where its command was just refused.
 ///
 /// The `choice` of a model only says which of the possible ones is tried first, and what of the enumerated values that
-/// the runbook leaves open.
+/// the runbook leaves open. A cause that a model claims without what the runbook measures for it is told to people.
 pub fn remedies(
     input: &PlanInput<'_>,
     findings: &[Finding],
@@ -50,7 +51,17 @@ pub fn remedies(
     let rules = causes(&case, bindings, findings);
     let of_rules = rules.iter().flat_map(|(runbook, rule, code)| {
         let known = rule.remedies.iter().filter_map(|id| runbook.remedies.get(id));
-        known.map(move |remedy| Candidate { input, runbook, remedy, cause: code, evidence, bindings, choice })
+        let is_grounded = is_grounded(input, findings, rule, evidence);
+        known.map(move |remedy| Candidate {
+            input,
+            runbook,
+            remedy,
+            cause: code,
+            is_grounded,
+            evidence,
+            bindings,
+            choice,
+        })
     });
     let mut candidates: Vec<Candidate<'_>> = of_rules.collect();
     candidates.sort_by_key(|candidate| candidate.chosen().is_none());
@@ -93,11 +104,32 @@ fn causes<'a>(
     found.into_iter().map(|(_, runbook, rule)| (runbook, rule, code.clone())).collect()
 }
 
+/// Whether the cause that a rule knows rests on something that was measured: what the rule itself rests on, or, where a
+/// model claims it, something that the model cites of the same kind and of the same target. What programs and people
+/// wrote is not enough to act on.
+fn is_grounded(input: &PlanInput<'_>, findings: &[Finding], rule: &FindingRule, evidence: &[&Evidence]) -> bool {
+    let of_cause = |finding: &&Finding| finding.cause.as_ref().map(|cause| &cause.code) == rule.cause.as_ref();
+    let mut findings = findings.iter().filter(of_cause);
+    let steps = input.catalog.runbooks.iter().flat_map(|runbook| &runbook.steps);
+    let looked_at: BTreeSet<&str> =
+        steps.filter(|step| rule.cites.contains(&step.id)).map(|step| step.operation.as_str()).collect();
+    let target = input.service.map_or("", |service| service.name.as_str());
+    let is_fact = |seen: &Evidence| {
+        let is_of_target = seen.target.is_empty() || seen.target == target;
+        is_of_target
+            && looked_at.contains(seen.operation.as_str())
+            && input.catalog.is_measured(input.kind, &seen.operation)
+    };
+    let cites = |finding: &Finding| evidence.iter().any(|seen| finding.cites.contains(&seen.step) && is_fact(seen));
+    findings.any(|finding| !finding.is_claimed() || cites(finding))
+}
+
 struct Candidate<'a> {
     input: &'a PlanInput<'a>,
     runbook: &'a Runbook,
     remedy: &'a RemedyRule,
     cause: &'a str,
+    is_grounded: bool,
     evidence: &'a [&'a Evidence],
     bindings: &'a Bindings,
     choice: Option<&'a ProposedRemedy>,
@@ -118,6 +150,9 @@ impl Candidate<'_> {
         }
         if self.remedy.steps.is_empty() {
             return Ok(None);
+        }
+        if !self.is_grounded {
+            return Err("a model claims the cause, and cites nothing that was measured for it".to_owned());
         }
         let steps = self.remedy.steps.iter().enumerate().map(|(position, step)| self.step(position, step, revision));
         let phase = Phase { name: PhaseName::Resolution, steps: steps.collect::<Result<_, _>>()? };

@@ -37,12 +37,12 @@ impl Catalog {
     pub fn read(documents: &Documents, reports: &Reports) -> Self {
         let operations = documents.operations.as_ref().map(|node| operations::read(node, reports)).unwrap_or_default();
         let known = Known::new(&operations, documents.operations.as_ref(), reports);
-        let translations = documents
+        let translations: BTreeMap<EnvironmentKind, _> = documents
             .translations
             .iter()
             .map(|(kind, node)| (*kind, translations::read(node, &known, reports)))
             .collect();
-        let runbooks = runbooks::read(&documents.runbooks, &known, reports);
+        let runbooks = runbooks::read(&documents.runbooks, &known, &translations, reports);
         Self { operations, translations, runbooks }
     }
 

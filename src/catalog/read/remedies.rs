@@ -13,11 +13,12 @@ pub(super) fn read(
     nodes: &[Node],
     known: &Known<'_>,
     scope: &Scope,
+    written: &BTreeSet<String>,
     reports: &Reports,
 ) -> BTreeMap<String, RemedyRule> {
     let mut remedies = BTreeMap::new();
     for node in nodes {
-        let Some(remedy) = remedy(node, known, scope, reports) else { continue };
+        let Some(remedy) = remedy(node, known, scope, written, reports) else { continue };
         if remedies.contains_key(&remedy.id) {
             reports.at(node, format!("there are two remedies '{}'", remedy.id), "give one another id");
         }
@@ -49,12 +50,18 @@ pub(super) fn check_use(remedies: &[Node], findings: &[Node], reports: &Reports)
     }
 }
 
-fn remedy(node: &Node, known: &Known<'_>, scope: &Scope, reports: &Reports) -> Option<RemedyRule> {
+fn remedy(
+    node: &Node,
+    known: &Known<'_>,
+    scope: &Scope,
+    written: &BTreeSet<String>,
+    reports: &Reports,
+) -> Option<RemedyRule> {
     let fields = Fields::of(node, reports)?;
     let id = id(&fields);
     let when = expressions::optional_condition(&fields, "when", scope);
     let steps = fields.elements("steps");
-    let steps: Vec<_> = steps.iter().map(|node| step(node, known, scope, reports)).collect();
+    let steps: Vec<_> = steps.iter().map(|node| step(node, known, scope, written, reports)).collect();
     let status = Scope::new().with("status", status_shape());
     let precondition = expressions::optional_condition(&fields, "precondition", &status);
     let manual = expressions::optional_template(&fields, "manual", scope);
@@ -71,7 +78,13 @@ fn remedy(node: &Node, known: &Known<'_>, scope: &Scope, reports: &Reports) -> O
     })
 }
 
-fn step(node: &Node, known: &Known<'_>, scope: &Scope, reports: &Reports) -> Option<RemedyStep> {
+fn step(
+    node: &Node,
+    known: &Known<'_>,
+    scope: &Scope,
+    written: &BTreeSet<String>,
+    reports: &Reports,
+) -> Option<RemedyStep> {
     let fields = Fields::of(node, reports)?;
     let operation = fields.required_raw("operation").and_then(|node| known.named(node, reports));
     let target = expressions::optional_template(&fields, "target", scope);
@@ -80,7 +93,7 @@ fn step(node: &Node, known: &Known<'_>, scope: &Scope, reports: &Reports) -> Opt
     fields.finish();
     for (name, template) in [("with", with.as_ref()), ("target", target.as_ref().and_then(Option::as_ref))] {
         if let Some(template) = template {
-            refuse_free_text(template, node.get(name).unwrap_or(node), reports);
+            refuse_free_text(template, written, node.get(name).unwrap_or(node), reports);
         }
     }
     let operation = operation?;
@@ -89,10 +102,10 @@ fn step(node: &Node, known: &Known<'_>, scope: &Scope, reports: &Reports) -> Opt
 }
 
 /// Nothing that a log line, a command's output or an alert says may become an argument of what changes something.
-fn refuse_free_text(template: &Template, node: &Node, reports: &Reports) {
+fn refuse_free_text(template: &Template, written: &BTreeSet<String>, node: &Node, reports: &Reports) {
     let free = |path: &String| {
-        let last = path.rsplit('.').next().unwrap_or(path);
-        path.starts_with("alert.") || ["text", "stdout", "stderr", "query"].contains(&last)
+        let (first, last) = (path.split(['.', '[']).next().unwrap_or(path), path.rsplit('.').next().unwrap_or(path));
+        first == "alert" || written.contains(first) || ["text", "stdout", "stderr", "query"].contains(&last)
     };
     let paths = template.paths();
     let leads_on = |path: &String| {

@@ -2,21 +2,31 @@
 
 use super::{arguments, expressions, free, id, known::Known, remedies, suggestion};
 use crate::{
-    catalog::{FindingRule, Matching, Runbook, RunbookStep},
+    catalog::{FindingRule, Matching, RemedyRule, Runbook, RunbookStep, Translation},
     document::{Decode, Fields, Node, Reports},
-    domain::Shape,
+    domain::{EnvironmentKind, Shape},
     expr::Scope,
 };
 use regex::Regex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the steps of all runbooks show.
+struct Seen {
+    /// The type of every step's result, by step id.
+    shapes: BTreeMap<String, Shape>,
+    /// Steps whose result is what programs or people wrote, in some kind of environment.
+    written: BTreeSet<String>,
+}
+
+type Translations = BTreeMap<EnvironmentKind, BTreeMap<String, Translation>>;
 
 /// Reads all runbooks. They build on each other's evidence, so their steps are collected first.
-pub(super) fn read(nodes: &[Node], known: &Known<'_>, reports: &Reports) -> Vec<Runbook> {
-    let evidence = evidence(nodes, known, reports);
-    let scope = Runbook::scope(&evidence);
+pub(super) fn read(nodes: &[Node], known: &Known<'_>, translations: &Translations, reports: &Reports) -> Vec<Runbook> {
+    let seen = seen(nodes, known, translations, reports);
+    let scope = Runbook::scope(&seen.shapes);
     let mut runbooks: Vec<Runbook> = Vec::new();
     for node in nodes {
-        let Some(runbook) = runbook(node, known, &evidence, &scope, reports) else { continue };
+        let Some(runbook) = runbook(node, known, &seen, &scope, reports) else { continue };
         if let Some(other) = runbooks.iter().find(|other| other.id == runbook.id) {
             let what = format!("a runbook '{}' is in {} already", runbook.id, other.file);
             reports.at(node, what, "give one of them another id");
@@ -27,9 +37,9 @@ pub(super) fn read(nodes: &[Node], known: &Known<'_>, reports: &Reports) -> Vec<
     runbooks
 }
 
-/// The type of every step's result, by step id. Steps of the same id run once, so they have to be the same.
-fn evidence(nodes: &[Node], known: &Known<'_>, reports: &Reports) -> BTreeMap<String, Shape> {
-    let mut shapes = BTreeMap::new();
+/// What every step shows, by step id. Steps of the same id run once, so they have to be the same.
+fn seen(nodes: &[Node], known: &Known<'_>, translations: &Translations, reports: &Reports) -> Seen {
+    let (mut shapes, mut written) = (BTreeMap::new(), BTreeSet::new());
     let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
     let steps = nodes.iter().filter_map(|node| node.get("steps")).flat_map(|steps| steps.elements(reports));
     for step in steps {
@@ -46,17 +56,15 @@ fn evidence(nodes: &[Node], known: &Known<'_>, reports: &Reports) -> BTreeMap<St
         // after a mistake in the operation, its fields are not another one
         let shape = operation.map_or(Shape::Any, |operation| operation.returns.clone());
         shapes.entry(id.to_owned()).or_insert(shape);
+        let mut ways = translations.values().filter_map(|all| all.get(&operation?.name));
+        if ways.any(|translation| !translation.measures()) {
+            written.insert(id.to_owned());
+        }
     }
-    shapes
+    Seen { shapes, written }
 }
 
-fn runbook(
-    node: &Node,
-    known: &Known<'_>,
-    evidence: &BTreeMap<String, Shape>,
-    scope: &Scope,
-    reports: &Reports,
-) -> Option<Runbook> {
+fn runbook(node: &Node, known: &Known<'_>, seen: &Seen, scope: &Scope, reports: &Reports) -> Option<Runbook> {
     let fields = Fields::of(node, reports)?;
     let id = id(&fields);
     let description = fields.required("description");
@@ -66,8 +74,13 @@ fn runbook(
     let (step_nodes, finding_nodes, remedy_nodes) =
         (fields.elements("steps"), fields.elements("findings"), fields.elements("remedies"));
     let steps = step_nodes.iter().map(|node| step(node, known, scope, reports)).collect::<Vec<_>>();
-    let remedies = remedies::read(remedy_nodes, known, scope, reports);
-    let findings = finding_nodes.iter().map(|node| finding(node, evidence, scope, reports)).collect::<Vec<_>>();
+    let remedies = remedies::read(remedy_nodes, known, scope, &seen.written, reports);
+    let finding = |node| {
+        let rule = finding(node, &seen.shapes, scope, reports)?;
+        refuse_hearsay(&rule, &remedies, &seen.written, node, reports);
+        Some(rule)
+    };
+    let findings = finding_nodes.iter().map(finding).collect::<Vec<_>>();
     let no_fault = expressions::optional_condition(&fields, "no_fault", scope);
     fields.finish();
     if node.get("match").is_none() && node.get("always").is_none() {
@@ -159,6 +172,25 @@ fn finding(node: &Node, evidence: &BTreeMap<String, Shape>, scope: &Scope, repor
         cites: cites?.1,
         remedies: remedies?,
     })
+}
+
+/// What acts needs at least one fact behind it that was measured: whoever can write a line into a log would have it done.
+fn refuse_hearsay(
+    rule: &FindingRule,
+    remedies: &BTreeMap<String, RemedyRule>,
+    written: &BTreeSet<String>,
+    node: &Node,
+    reports: &Reports,
+) {
+    let acts = |id: &String| remedies.get(id).is_some_and(|remedy| !remedy.steps.is_empty());
+    let is_measure = |name: &String| name != "alert" && name != "target" && !written.contains(name);
+    if rule.remedies.iter().any(acts) && !rule.when.references().iter().any(is_measure) {
+        reports.at(
+            node.get("when").unwrap_or(node),
+            "this rests on what programs or people wrote alone, and a remedy of it changes something",
+            "let the condition look at a measured fact too, or make the remedy 'manual'",
+        );
+    }
 }
 
 fn cites(node: &Node, evidence: &BTreeMap<String, Shape>, reports: &Reports) -> Vec<String> {

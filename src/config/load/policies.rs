@@ -75,9 +75,15 @@ fn quorum(fields: &Fields<'_>, default: u32) -> Option<u32> {
 fn defaults(node: &Node, reports: &Reports) -> Option<Defaults> {
     let fields = Fields::of(node, reports)?;
     let (expires, role, quorum) = (fields.required("expires"), fields.required("role"), quorum(&fields, 1));
-    let escalate_every = fields.required("escalate_every");
+    let (escalate_every, claimed) = (fields.required("escalate_every"), fields.required("claimed"));
     fields.finish();
-    Some(Defaults { expires: expires?, role: role?, quorum: quorum?, escalate_every: escalate_every? })
+    Some(Defaults {
+        expires: expires?,
+        role: role?,
+        quorum: quorum?,
+        escalate_every: escalate_every?,
+        claimed: claimed?,
+    })
 }
 
 fn budgets(node: &Node, reports: &Reports) -> Option<Budgets> {

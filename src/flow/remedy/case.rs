@@ -3,7 +3,7 @@
 use crate::catalog::Operation;
 use crate::config::Config;
 use crate::domain::{
-    Action, Approval, ApprovalState, Digest, EventBody, Incident, StepId, StepOutcome, StepRecord, StepRole,
+    Action, Approval, ApprovalState, Digest, EventBody, Finding, Incident, StepId, StepOutcome, StepRecord, StepRole,
 };
 use crate::flow::Snapshot;
 use crate::gate::{GateRequest, IncidentFacts, Purpose, Rulebook};
@@ -66,6 +66,7 @@ impl<'a> Case<'a> {
                 severity: &incident.severity,
                 cause: incident.cause.as_ref().map_or("", |cause| cause.code.as_str()),
                 confidence: incident.cause.as_ref().map_or(0.0, |cause| cause.confidence),
+                claimed: Finding::surest(&incident.findings).is_some_and(|(finding, _)| finding.is_claimed()),
                 alerts: &alerts,
                 read_only: incident.read_only.as_deref(),
                 denied: &denied,

@@ -21,6 +21,25 @@ fn autonomy_decides_where_nothing_else_does() {
 }
 
 #[test]
+fn what_only_a_model_claims_is_asked_about_whatever_the_autonomy_unless_policy_says_otherwise() {
+    let mut case = case().autonomy(Autonomy::Auto);
+    assert_eq!(case.verdict(), (Run, rule::AUTONOMY.into()), "a rule shows the cause");
+    case.claimed = true;
+    assert_eq!(case.verdict(), (Ask, rule::CLAIMED.into()));
+    assert!(case.clear().is_err(), "nothing is sent without an approval");
+    case.current.0.defaults.claimed = Run;
+    assert_eq!(case.verdict().0, Ask, "it was asked about when the incident began");
+    case.pinned.0.defaults.claimed = Run;
+    assert_eq!(case.verdict(), (Run, rule::AUTONOMY.into()));
+    case.current.0.rules = vec![super::rule("no", "incident.claimed && incident.confidence > 0.9", Refuse)];
+    assert_eq!(case.verdict(), (Refuse, "policy:no".into()));
+    case.current.0.rules.clear();
+    case.current.0.defaults.claimed = Refuse;
+    case.purpose = Purpose::Undo { automatic: true };
+    assert_eq!(case.verdict(), (Run, rule::UNDO.into()), "it can always be taken back");
+}
+
+#[test]
 fn the_strictest_of_now_and_then_wins() {
     let mut one = case().autonomy(Autonomy::Auto);
     one.current.1 = Autonomy::Observe;

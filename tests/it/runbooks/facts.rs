@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Facts by step name.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Facts(BTreeMap<String, Value>);
 
 impl Facts {

@@ -3,6 +3,7 @@
 //! No engine and no process: the facts are written down, and planner and judge are driven as the daemon drives them.
 
 mod checks;
+mod claimed;
 mod facts;
 mod faults;
 mod healthy;

@@ -29,6 +29,7 @@ pub fn cleared(call: ActCall) -> Cleared {
         severity: "none",
         cause: "",
         confidence: 0.0,
+        claimed: false,
         alerts: &[],
         read_only: None,
         denied,
@@ -91,7 +92,13 @@ fn policies() -> Policies {
     let hour = TimeSpan::from_secs(3_600);
     Policies {
         rules: Vec::new(),
-        defaults: Defaults { expires: hour, role: Role::Approver, quorum: 1, escalate_every: hour },
+        defaults: Defaults {
+            expires: hour,
+            role: Role::Approver,
+            quorum: 1,
+            escalate_every: hour,
+            claimed: oncalld::domain::GateDecision::Ask,
+        },
         budgets: Budgets { per_target: 9, per_environment: 9, window: hour },
         flap: Flap { times: 9, window: hour },
         freeze: Vec::new(),
