@@ -12,6 +12,7 @@
 //! Deciding looks at the state, never at what just happened. So there is no separate recovery: after a crash the same
 //! state asks for the same effects, and a call that was intended by another process is probed instead of sent.
 
+mod answer;
 mod away;
 mod backoff;
 mod correlate;
@@ -32,6 +33,7 @@ mod tests;
 mod think;
 mod waiting;
 
+pub use answer::answered;
 pub use backoff::{MAX_ATTEMPTS, backoff};
 pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, only_reads, operate_by_hand};
 pub use decide::decide;
@@ -39,7 +41,7 @@ pub use fold::{apply, fold, opened};
 pub use messages::message;
 pub use people::{Refusal, Word, decision, diagnose_again, in_the_way, too_late, word};
 pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
-pub use question::{Asked, Asking, answered, question};
+pub use question::{Asked, Asking, question};
 pub use remedy::{Inspected, compared, impossible, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot, Spent};
 pub use storm::{storm, storm_key};

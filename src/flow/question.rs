@@ -5,11 +5,11 @@ use crate::brief::{self, Again, Brief, BriefError, Causes, Fence, Passage, Plann
 use crate::catalog::{Case, Catalog, Runbook};
 use crate::config::Config;
 use crate::domain::{
-    AgentRole, CallOutcome, EnvironmentKind, Evidence, Exchange, ExchangeOutcome, Incident, Inventory, Ordered,
-    PhaseName, Redactor, Step, Trigger,
+    AgentRole, CallOutcome, EnvironmentKind, Evidence, Exchange, Incident, Inventory, Ordered, PhaseName, Redactor,
+    Step, Trigger,
 };
 use crate::plan::{self, PlanInput};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The world as far as a question depends on it.
 #[derive(Clone, Copy)]
@@ -97,29 +97,6 @@ pub fn question(asking: &Asking<'_>) -> Result<Asked, BriefError> {
     };
     Ok(Asked { brief, form, schema })
 }
-
-/// What came of an answer, read in the form that was asked for.
-pub fn answered(agent: AgentRole, text: &str) -> ExchangeOutcome {
-    let malformed = |error: serde_json::Error| ExchangeOutcome::Malformed { error: error.to_string() };
-    match agent {
-        AgentRole::Planner => {
-            serde_json::from_str(text).map_or_else(malformed, |proposal| ExchangeOutcome::Proposed { proposal })
-        }
-        AgentRole::Analyst => {
-            serde_json::from_str(text).map_or_else(malformed, |claims| ExchangeOutcome::Claimed { claims })
-        }
-        AgentRole::Reporter => match serde_json::from_str::<Value>(text) {
-            Ok(answer) => match answer.get("summary").and_then(Value::as_str) {
-                Some(summary) => ExchangeOutcome::Written { text: crate::domain::clean_text(summary, LONGEST_PROSE) },
-                None => ExchangeOutcome::Malformed { error: "summary: is missing".to_owned() },
-            },
-            Err(error) => malformed(error),
-        },
-    }
-}
-
-/// Longest prose of a report, in characters: more than three paragraphs are read by nobody.
-const LONGEST_PROSE: usize = 4_000;
 
 fn prose() -> Ordered {
     let schema = json!({

@@ -4,8 +4,8 @@ use super::offer::Offer;
 use crate::{
     catalog::{On, Operation, Runbook},
     domain::{
-        Expectation, Phase, PhaseName, Plan, PlanSource, Proposal, ProposedStep, Step, StepRole, Values, clean_text,
-        nearest,
+        Expectation, Phase, PhaseName, Plan, PlanSource, Proposal, ProposedStep, Shape, Step, StepId, StepRole, Values,
+        clean_text, nearest,
     },
     expr::{Expression, Scope},
     plan::validate::{MAX_STEPS, validate},
@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Most new steps that one proposal may have: a phase runs them side by side, and people have to read them.
 const MAX_PROPOSED: usize = 20;
+
+/// Most parts of results that one answer may ask for: each is read whole to show some lines of it.
+const MAX_WINDOWS: usize = 5;
 
 /// Longest text of a model that is kept, in characters: a few sentences.
 const MAX_TEXT: usize = 400;
@@ -34,6 +37,7 @@ pub fn accept(proposal: &Proposal, offer: &Offer<'_>, model: &str, revision: u32
         faults.push(format!("steps: this diagnosis would have more than {MAX_STEPS} steps; propose fewer"));
     }
     remedy(proposal, offer, &mut faults);
+    windows(proposal, offer, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -91,7 +95,7 @@ fn added(proposal: &Proposal, offer: &Offer<'_>, faults: &mut Vec<String>) -> Ve
             fault(problem);
             String::new()
         });
-        let arguments = arguments(proposed, operation).unwrap_or_else(|problems| {
+        let arguments = arguments(proposed, operation, offer).unwrap_or_else(|problems| {
             problems.into_iter().for_each(&mut fault);
             Values::new()
         });
@@ -143,20 +147,32 @@ fn target(proposed: &ProposedStep, operation: &Operation, offer: &Offer<'_>) -> 
         (On::Environment, None) => Ok(String::new()),
         (On::Environment, Some(_)) => Err("target: it is about the environment; give null".into()),
         (On::Service, None) => Err("target: is missing; give the name of a service".into()),
-        (On::Service, Some(name)) if offer.targets.contains(name) => Ok(name.to_owned()),
-        (On::Service, Some(name)) => {
-            let near = nearest(name, offer.targets.iter().copied());
-            Err(format!("target: '{}' is not what this incident is about{}", clean_text(name, 60), did_you_mean(&near)))
-        }
+        (On::Service, Some(name)) => in_scope(name, offer).map_err(|fault| format!("target: {fault}")),
     }
 }
 
-fn arguments(proposed: &ProposedStep, operation: &Operation) -> Result<Values, Vec<String>> {
+/// A service that the incident may be about.
+fn in_scope(name: &str, offer: &Offer<'_>) -> Result<String, String> {
+    if offer.targets.contains(name) {
+        return Ok(name.to_owned());
+    }
+    let near = nearest(name, offer.targets.iter().copied());
+    Err(format!("'{}' is not what this incident is about{}", clean_text(name, 60), did_you_mean(&near)))
+}
+
+fn arguments(proposed: &ProposedStep, operation: &Operation, offer: &Offer<'_>) -> Result<Values, Vec<String>> {
     let given = proposed.arguments.iter().filter(|(_, value)| !value.is_null());
     let given: Values = given.map(|(name, value)| (name.clone(), value.clone())).collect();
-    operation
+    let fault = |problem: String| clean_text(&format!("arguments.{problem}"), MAX_TEXT);
+    let checked = operation
         .check_arguments(given)
-        .map_err(|errors| errors.iter().map(|error| clean_text(&format!("arguments.{error}"), MAX_TEXT)).collect())
+        .map_err(|errors| errors.iter().map(|error| fault(error.to_string())).collect::<Vec<_>>())?;
+    let services = checked.iter().filter(|(name, _)| {
+        operation.parameters.get(*name).is_some_and(|parameter| *parameter.shape.inner() == Shape::Target)
+    });
+    let foreign = services.filter_map(|(name, value)| in_scope(value.as_str()?, offer).err().map(|f| (name, f)));
+    let faults: Vec<String> = foreign.map(|(name, problem)| fault(format!("{name}: {problem}"))).collect();
+    if faults.is_empty() { Ok(checked) } else { Err(faults) }
 }
 
 /// What is wrong with the conditions of a step. Steps of one phase run side by side: `when` sees those of earlier ones.
@@ -209,6 +225,19 @@ fn remedy(proposal: &Proposal, offer: &Offer<'_>, faults: &mut Vec<String>) {
             }),
         );
     }
+}
+
+/// What is wrong with the parts of results that it asks for: only what this diagnosis has seen can be shown.
+fn windows(proposal: &Proposal, offer: &Offer<'_>, faults: &mut Vec<String>) {
+    if proposal.windows.len() > MAX_WINDOWS {
+        let count = proposal.windows.len();
+        faults.push(format!("windows: {count} are too many; ask for at most {MAX_WINDOWS}"));
+    }
+    let known = |step: &StepId| offer.evidence.iter().any(|evidence| evidence.step == *step);
+    let unknown = proposal.windows.iter().take(MAX_WINDOWS).filter(|window| !known(&window.evidence));
+    faults.extend(
+        unknown.map(|window| format!("windows: there is no evidence '{}'", clean_text(window.evidence.as_str(), 60))),
+    );
 }
 
 fn shortened(expects: &Expectation) -> Expectation {

@@ -68,10 +68,13 @@ impl<'a> Offer<'a> {
         left: Vec<Left>,
         from: PhaseName,
     ) -> Self {
-        let operations = input.catalog.operations.values().filter(|operation| may_be_offered(&input, operation));
+        let targets = targets(&input);
+        let possible = |operation: &&Operation| operation.on == On::Environment || !targets.is_empty();
+        let all = input.catalog.operations.values();
+        let operations = all.filter(|operation| may_be_offered(&input, operation)).filter(possible);
         Self {
             operations: operations.map(|operation| (operation.name.as_str(), operation)).collect(),
-            targets: targets(&input),
+            targets,
             remedies: remedies(&input, findings, evidence),
             causes: causes(&input),
             input,
@@ -88,9 +91,8 @@ fn may_be_offered(input: &PlanInput<'_>, operation: &Operation) -> bool {
     let translation = input.catalog.translations.get(&input.kind).and_then(|all| all.get(&operation.name));
     let only_reads = translation
         .is_some_and(|translation| translation.entries.iter().all(|entry| !entry.acts() && entry.refuse.is_none()));
-    let possible = operation.on == On::Environment || input.service.is_some();
     let expressible = operation.parameters.values().all(|parameter| !parameter.required || is_strict(&parameter.shape));
-    only_reads && !operation.mutates() && possible && expressible
+    only_reads && !operation.mutates() && expressible
 }
 
 /// Whether a strict schema can say what a type is: it knows no objects with any keys.
@@ -103,6 +105,13 @@ pub(super) fn is_strict(shape: &Shape) -> bool {
     }
 }
 
+/// Whether a name is a name and nothing more. Labels of containers may name a service with a sentence, and names stand in
+/// the schema, where nothing is fenced.
+fn is_plain(name: &str) -> bool {
+    const LONGEST: usize = 80;
+    name.len() <= LONGEST && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-/:@".contains(c))
+}
+
 /// The target and what is around it, nearest first until there are enough.
 fn targets<'a>(input: &PlanInput<'a>) -> BTreeSet<&'a str> {
     let services = &input.inventory.services;
@@ -110,7 +119,7 @@ fn targets<'a>(input: &PlanInput<'a>) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     while let Some(name) = queue.pop_front() {
         let Some((name, service)) = services.get_key_value(name) else { continue };
-        if found.len() >= MAX_TARGETS || !found.insert(name.as_str()) {
+        if found.len() >= MAX_TARGETS || !is_plain(name) || !found.insert(name.as_str()) {
             continue;
         }
         queue.extend(service.depends_on.iter().map(String::as_str));
