@@ -1,8 +1,8 @@
 //! A configuration, whole and checked, and the texts that it was made of.
 
-use super::{Agents, Autonomy, Credentials, EnvironmentConfig, Platform, Policies, SenderAuth};
+use super::{Agents, Autonomy, Credentials, EnvironmentConfig, Platform, Policies, Secret, SenderAuth};
 use crate::catalog::Catalog;
-use crate::domain::{Digest, is_secret_name};
+use crate::domain::{Digest, secret_of};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -69,16 +69,12 @@ impl Config {
             let endpoints = [&environment.prometheus, &environment.alertmanager].into_iter().flatten();
             let tokens = endpoints.filter_map(|endpoint| endpoint.credentials.as_ref().map(Credentials::secret));
             let variables = environment.services.values().flat_map(|service| {
-                service.environment.iter().filter(|(name, _)| is_secret_name(name)).map(|(_, value)| value)
+                service.environment.iter().filter_map(|(name, value)| secret_of(name, value.expose()))
             });
-            tokens.chain(variables)
+            tokens.map(Secret::expose).chain(variables)
         });
         let of_models = self.agents.models.values().filter_map(|model| model.key.as_ref());
-        of_channels
-            .chain(of_senders)
-            .chain(of_models)
-            .chain(of_environments)
-            .map(|secret| secret.expose().to_owned())
-            .collect()
+        let own = of_channels.chain(of_senders).chain(of_models).map(Secret::expose);
+        own.chain(of_environments).map(str::to_owned).collect()
     }
 }

@@ -51,7 +51,7 @@ pub use plan::{Phase, PhaseName, Plan, PlanSource, Remedy, Risk, Step, StepRole}
 pub use proposal::{
     Claim, ClaimedCause, Claims, Expectation, Judged, Meaning, Proposal, ProposedRemedy, ProposedStep, Window,
 };
-pub use redact::{LONGEST_KEY, Redactor, SecretNumbers, clean_text, is_secret_name};
+pub use redact::{LONGEST_KEY, Redactor, SecretNumbers, clean_text, is_secret_name, secret_of};
 pub use seen::seen;
 pub use shape::{Shape, ShapeError};
 pub use state::IncidentState;

@@ -53,6 +53,12 @@ impl Redactor {
         Self { secrets, salt: salt.into() }
     }
 
+    /// Knows these as secrets too, from here on.
+    #[must_use]
+    pub fn with(&self, secrets: impl IntoIterator<Item = String>) -> Self {
+        Self::new(self.secrets.iter().cloned().chain(secrets), self.salt.clone())
+    }
+
     /// The placeholder of a secret: `[redacted:1f2e3d]`.
     pub fn placeholder(&self, secret: &str) -> String {
         format!("[redacted:{}]", &Digest::of(format!("{}{secret}", self.salt).as_bytes()).as_str()[..6])
@@ -118,6 +124,16 @@ pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let within = ["pass", "secret", "token", "key", "credential"].iter().any(|word| name.contains(word));
     within || name.ends_with("auth")
+}
+
+/// What is secret of a variable: its value if its name says so, and the password in it if it is an address.
+pub fn secret_of<'v>(name: &str, value: &'v str) -> Option<&'v str> {
+    if is_secret_name(name) {
+        return Some(value);
+    }
+    let (_, rest) = value.split_once("://")?;
+    let (user, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password).filter(|password| !password.is_empty())
 }
 
 /// Fields whose text names what another field holds: `{name: requirepass, value: …}`.
@@ -281,6 +297,21 @@ mod tests {
         }
         let error = "a key begins with -----BEGIN PRIVATE KEY----- and this one does not, which is an error";
         assert_eq!(redactor.text(error), error);
+    }
+
+    #[test]
+    fn what_is_secret_of_a_variable_is_known() {
+        for (name, value, secret) in [
+            ("DB_PASSWORD", "opensesame", Some("opensesame")),
+            ("DATABASE_URL", "postgres://app:open@sesame@db:5432/app", Some("open@sesame")),
+            ("REDIS", "redis://:opensesame@cache", Some("opensesame")),
+            ("DATABASE_URL", "postgres://db/main?by=a:b@c", None),
+            ("MODE", "production", None),
+        ] {
+            assert_eq!(secret_of(name, value), secret, "{name}={value}");
+        }
+        let redactor = Redactor::new(["hunter2hunter2".to_owned()], "salt").with(["opensesame".to_owned()]);
+        assert_eq!(redactor.text("hunter2hunter2 opensesame").matches("[redacted:").count(), 2);
     }
 
     #[test]

@@ -45,6 +45,7 @@ mod status;
 mod swap;
 mod typed;
 mod watch;
+mod withhold;
 
 pub use connect::{ConnectError, Connection};
 pub use declared::{DeclaredService, DockerConfig};
@@ -192,7 +193,10 @@ impl Executor for DockerEnvironment {
     }
 
     fn read<'a>(&'a self, call: &'a ReadCall) -> BoxFuture<'a, Result<Values, ExecuteError>> {
-        Box::pin(async move { self.perform_read(call).await.map_err(|error| error.for_read(call.name())) })
+        Box::pin(async move {
+            let read = async { self.withhold(call, self.perform_read(call).await?).await };
+            read.await.map_err(|error| error.for_read(call.name()))
+        })
     }
 
     fn act(&self, cleared: Cleared) -> BoxFuture<'_, Result<Values, ExecuteError>> {

@@ -41,6 +41,23 @@ async fn streams_levels_and_patterns_choose_lines() {
 }
 
 #[tokio::test]
+async fn what_a_container_holds_as_secret_is_not_read_from_its_log() {
+    let Some(stage) = Stage::open() else { return };
+    let rig = Rig::new().await;
+    let variables =
+        ["--env", "DB_PASSWORD=horse battery", "--env", "CACHE=redis://:opensesame@cache", "--env", "MODE=production"];
+    stage.run("app", &variables, &["sh", "-c", "echo \"$DB_PASSWORD in $MODE\"; echo refused: opensesame"]);
+    let app = stage.unique("app");
+    docker_ok(&["wait", &app]);
+    let logs = rig.read("container.logs", json!({"containers": [app]})).await;
+    let config = rig.read("container.config", json!({"containers": [app], "service": app})).await;
+    let placeholder = config["environment"]["DB_PASSWORD"].as_str().expect("a placeholder");
+    let texts = texts(&logs);
+    assert_eq!(texts[0], format!("{placeholder} in production"), "{logs}");
+    assert!(texts[1].starts_with("refused: [redacted:"), "{logs}");
+}
+
+#[tokio::test]
 async fn a_terminals_endless_line_is_cut() {
     let Some(stage) = Stage::open() else { return };
     let rig = Rig::new().await;
