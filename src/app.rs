@@ -10,11 +10,16 @@ mod keeping;
 mod places;
 mod preview;
 mod reload;
+mod replay;
 
-pub use crate::flow::{Preview, PreviewStep};
+pub use crate::flow::{
+    Preview, PreviewStep,
+    replay::{Difference, Replay, What},
+};
 pub use crate::llm::{Trial, trials};
 pub use preview::{Previewed, preview, verify_journal};
 pub use reload::Changes;
+pub use replay::{Archived, Recorded, Replayed};
 
 use crate::config::{Config, Sources};
 use crate::domain::Digest;

@@ -23,6 +23,14 @@ pub(super) fn load_with_variables(folder: Option<&Path>) -> Result<Loaded, Failu
     read::load(folder).map_err(|error| Failure::usage(told(&error)))
 }
 
+/// As [`load_with_variables`], without the need for secrets: for commands that only read what the journal has.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_to_read(folder: Option<&Path>) -> Result<Loaded, Failure> {
+    read::load_to_read(folder).map_err(|error| Failure::usage(told(&error)))
+}
+
 /// All mistakes, and how many.
 pub(super) fn told(error: &LoadError) -> String {
     match error {

@@ -43,6 +43,14 @@ pub async fn approval(client: &Client, given: &str) -> Result<Approval, Failure>
     found.ok_or_else(|| Failure::failed(format!("{given} no longer waits for a decision")))
 }
 
+/// The incident that `given` is, or begins, among these.
+///
+/// # Errors
+/// None or several begin so.
+pub fn of_these<'a>(given: &str, ids: impl Iterator<Item = &'a str>) -> Result<String, Failure> {
+    one("incident", "inc_", given, ids)
+}
+
 fn one<'a>(what: &str, prefix: &str, given: &str, ids: impl Iterator<Item = &'a str>) -> Result<String, Failure> {
     let bare = given.strip_prefix(prefix).unwrap_or(given);
     let matching: Vec<&str> =

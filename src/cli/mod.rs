@@ -1,7 +1,7 @@
 //! The command line: one file per subcommand.
 //!
 //! ```text
-//! serve, demo, check, plan, journal ─► configuration, app
+//! serve, demo, check, plan, journal, replay ─► configuration, app
 //! everything else ─► client ─► HTTP ─► a running daemon
 //! ```
 
@@ -22,6 +22,7 @@ mod journal;
 pub mod live;
 mod operate;
 mod plan;
+mod replay;
 mod report;
 mod sample;
 mod serve;
@@ -89,6 +90,9 @@ enum Local {
     /// Check the journal.
     #[command(subcommand)]
     Journal(journal::Arguments),
+    /// Decide again on an incident from the journal alone: whether it would be the same, now or by other rules. Ends with 0
+    /// if it would, with 3 if not.
+    Replay(replay::Arguments),
     /// Break a small real service, and see it diagnosed and put right.
     Demo(demo::Arguments),
     /// Be one of the demo's services.
@@ -160,6 +164,7 @@ fn local(command: &Local, output: Output) -> Result<ExitCode, Failure> {
         Local::Check(arguments) => check::run(arguments, output),
         Local::Plan(arguments) => plan::run(arguments, output),
         Local::Journal(arguments) => journal::run(arguments, output),
+        Local::Replay(arguments) => replay::run(arguments, output),
         Local::Demo(arguments) => demo::run(arguments, output),
         Local::Sample(arguments) => Ok(sample::run(arguments)),
         Local::Shim(arguments) => Ok(shim::run(arguments)),

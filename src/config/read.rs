@@ -51,6 +51,21 @@ pub struct Loaded {
 /// # Errors
 /// A file cannot be read, or something in it is wrong.
 pub fn load(folder: Option<&Path>) -> Result<Loaded, LoadError> {
+    load_by(folder, Config::load)
+}
+
+/// As [`load`], for whoever only reads what a journal has: secrets need not be there.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_to_read(folder: Option<&Path>) -> Result<Loaded, LoadError> {
+    load_by(folder, Config::load_to_read)
+}
+
+fn load_by(
+    folder: Option<&Path>,
+    load: impl Fn(Sources, &BTreeMap<String, String>) -> Result<Config, Problems>,
+) -> Result<Loaded, LoadError> {
     let mut variables: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -62,7 +77,7 @@ pub fn load(folder: Option<&Path>) -> Result<Loaded, LoadError> {
             variables.insert(path, text);
         }
     }
-    let mut config = Config::load(sources, &variables)?;
+    let mut config = load(sources, &variables)?;
     for environment in config.environments.values_mut() {
         if let Some(certificates) = &mut environment.docker.certificates {
             *certificates = from.join(&*certificates);

@@ -1,9 +1,9 @@
 //! An incident: the fold of its events, and what the API shows.
 
 use super::{
-    Alert, AlertStatus, Approval, ApprovalId, Binding, CallOutcome, Cause, Digest, Evidence, Exchange, Finding,
-    GateDecision, IncidentId, IncidentState, Judged, Left, PhaseName, Plan, Prose, Risk, Step, StepId, Thought,
-    Timestamp, Trigger, UndoReason, Values, Verdict,
+    Alert, AlertStatus, Approval, ApprovalId, Binding, CallOutcome, Cause, Circumstances, Digest, Evidence, Exchange,
+    Finding, GateDecision, IncidentId, IncidentState, Judged, Left, PhaseName, Plan, Prose, Risk, Step, StepId,
+    Thought, Timestamp, Trigger, UndoReason, Values, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -34,6 +34,9 @@ pub struct Incident {
     pub follows: Option<IncidentId>,
     /// Why only reading is allowed, if so.
     pub read_only: Option<String>,
+    /// What its last decision went by. The journal has it; it is no part of what the API shows of an incident.
+    #[serde(skip)]
+    pub circumstances: Circumstances,
     /// Alerts, as last reported.
     pub alerts: Vec<Alert>,
     /// When the resolution of an alert was received, by its fingerprint: of those that are resolved now.

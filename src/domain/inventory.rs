@@ -2,7 +2,10 @@
 
 use super::{Labels, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+};
 use utoipa::ToSchema;
 
 /// The kinds of environment that steps can run in.
@@ -96,6 +99,22 @@ impl Inventory {
             Some(service) => vec![service],
             None => self.services.values().filter(|s| s.aliases.iter().any(|alias| alias == name)).collect(),
         }
+    }
+
+    /// A service and what is around it, by who needs whom, nearest first until there are so many.
+    pub fn around(&self, name: &str, most: usize) -> BTreeSet<&str> {
+        let mut queue: VecDeque<&str> = VecDeque::from([name]);
+        let mut found = BTreeSet::new();
+        while let Some(name) = queue.pop_front() {
+            let Some((name, service)) = self.services.get_key_value(name) else { continue };
+            if found.len() >= most || !found.insert(name.as_str()) {
+                continue;
+            }
+            queue.extend(service.depends_on.iter().map(String::as_str));
+            let needed_by = self.services.values().filter(|other| other.depends_on.contains(name));
+            queue.extend(needed_by.map(|other| other.name.as_str()));
+        }
+        found
     }
 
     /// Names nearest to `name`, for "did you mean".

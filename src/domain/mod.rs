@@ -10,6 +10,7 @@
 mod alert;
 mod approval;
 mod call;
+mod circumstances;
 mod event;
 mod evidence;
 mod exchange;
@@ -34,6 +35,7 @@ pub use approval::{Approval, ApprovalState, Binding, Decision, PreparedCall};
 pub use call::{
     ActCall, CallError, CallSpec, Effect, FieldSpec, ReadCall, quoted as shell_word, spec_of, words as shell_words,
 };
+pub use circumstances::{Alerting, Circumstances, Mutation, Spent};
 pub use event::{CallOutcome, Event, EventBody, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 pub use evidence::{Cause, Difference, Evidence, Finding, Verdict};
 pub use exchange::{AgentRole, Cost, Exchange, ExchangeEnd, ExchangeOutcome, Prose, Thought, Usage};

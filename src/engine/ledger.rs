@@ -6,9 +6,11 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::spending::Spending;
 use crate::config::Config;
-use crate::domain::{Alert, Digest, Event, EventBody, Incident, IncidentId, StepId, TimeSpan, Timestamp, Trigger};
+use crate::domain::{
+    Alert, Alerting, Digest, Event, EventBody, Incident, IncidentId, Mutation, StepId, TimeSpan, Timestamp, Trigger,
+};
 use crate::flow::{self, Effect};
-use crate::gate::{Alerting, History, Mutation};
+use crate::gate::History;
 use crate::journal::{Append, IncidentRow, Journal, JournalError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! What models cost lately, over all incidents and across restarts.
 
-use crate::domain::{ExchangeEnd, Timestamp};
-use crate::flow::Spent;
+use crate::domain::{ExchangeEnd, Spent, Timestamp};
 use chrono::{Duration, DurationRound as _};
 use std::collections::BTreeMap;
 

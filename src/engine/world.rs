@@ -6,10 +6,9 @@ use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
 use crate::domain::{
-    EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp,
+    Alerting, EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp,
 };
 use crate::flow::{Busy, Dependency, Snapshot, Waiting, is_worked_on};
-use crate::gate::Alerting;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

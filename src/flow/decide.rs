@@ -1,6 +1,6 @@
 //! The order in which an incident's concerns are looked at.
 
-use super::{Dependency, Effect, Next, Snapshot, away, diagnose, freeze, messages, remedy, settle};
+use super::{Dependency, Effect, Next, Snapshot, away, circumstances, diagnose, freeze, messages, remedy, settle};
 use crate::domain::{
     AlertStatus, Approval, ApprovalState, EventBody, Incident, IncidentId, StepId, StepRecord, Timestamp,
 };
@@ -9,7 +9,7 @@ use crate::domain::{
 pub fn decide(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     let next = work(incident, snapshot);
     match next {
-        Next::Append(events) => Next::Append(events),
+        Next::Append(events) => Next::Append(circumstances::noted(incident, snapshot, events)),
         Next::Wait { mut effects, wakes_at } => {
             let (told, tell_at) = messages::due(incident, snapshot);
             effects.extend(told);

@@ -15,6 +15,7 @@
 mod answer;
 mod away;
 mod backoff;
+mod circumstances;
 mod correlate;
 mod decide;
 mod diagnose;
@@ -25,6 +26,7 @@ mod people;
 mod preview;
 mod question;
 mod remedy;
+pub mod replay;
 mod settle;
 mod snapshot;
 mod storm;
@@ -43,7 +45,7 @@ pub use people::{Refusal, Word, decision, diagnose_again, in_the_way, too_late, 
 pub use preview::{Preview, PreviewRemedy, PreviewStep, preview};
 pub use question::{Asked, Asking, question};
 pub use remedy::{Inspected, compared, impossible, inspected};
-pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot, Spent};
+pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};
 pub use storm::{storm, storm_key};
 pub use think::{agent, patience};
 pub use waiting::{Waiting, is_worked_on};

@@ -1,8 +1,8 @@
 //! What a decision may look at besides the incident, and what it may ask for.
 
 use crate::config::Config;
-use crate::domain::{Cost, EnvironmentKind, EventBody, Evidence, IncidentId, Inventory, StepId, Timestamp};
-use crate::gate::{Alerting, History};
+use crate::domain::{Alerting, EnvironmentKind, EventBody, Evidence, IncidentId, Inventory, Spent, StepId, Timestamp};
+use crate::gate::History;
 
 /// The world at the moment of a decision.
 pub struct Snapshot<'a> {
@@ -36,15 +36,6 @@ pub struct Snapshot<'a> {
     pub awaited_is_open: bool,
     /// Mutating steps of other incidents that are under way in the environment.
     pub busy: &'a [Busy],
-}
-
-/// What models cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Tokens, asked and answered.
-    pub tokens: u64,
-    /// Money.
-    pub money: Cost,
 }
 
 /// A mutating step that is under way.

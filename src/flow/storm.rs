@@ -2,8 +2,7 @@
 
 use super::Snapshot;
 use crate::config::Config;
-use crate::domain::{EventBody, Incident, Timestamp, Trigger, Verdict};
-use crate::gate::Alerting;
+use crate::domain::{Alerting, EventBody, Incident, Timestamp, Trigger, Verdict};
 
 /// The group key of an environment's storm.
 pub fn storm_key(environment: &str) -> String {

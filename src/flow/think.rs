@@ -7,11 +7,11 @@
 //!
 //! The runbook plan always stands behind: whatever a model does or does not do, the incident goes on.
 
-use super::{Effect, Next, Snapshot, Spent, diagnose, storm};
+use super::{Effect, Next, Snapshot, diagnose, storm};
 use crate::config::{Agent, Agents};
 use crate::domain::{
     AgentRole, Difference, EventBody, Evidence, Exchange, ExchangeEnd, ExchangeOutcome, Finding, Incident, PhaseName,
-    Plan, PlanSource, Proposal, ProposedRemedy, Step, TimeSpan, Trigger, Window,
+    Plan, PlanSource, Proposal, ProposedRemedy, Spent, Step, TimeSpan, Trigger, Window,
 };
 use crate::{
     brief::{self, Changed},

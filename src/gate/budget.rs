@@ -1,9 +1,8 @@
 //! Limits on when and how often things are changed: budgets, the flap breaker, storms.
 
-use super::request::{GateRequest, Mutation, Opinion, rule};
-use super::storm::Alerting;
+use super::request::{GateRequest, Opinion, rule};
 use crate::config::Policies;
-use crate::domain::{StepId, TimeSpan};
+use crate::domain::{Alerting, Mutation, StepId, TimeSpan};
 use std::collections::BTreeSet;
 
 /// What budgets, the flap breaker and the storm rule say to beginning an action; nothing if they have no objection.

@@ -29,8 +29,7 @@ pub use approval::{ApprovalFault, undo_digest};
 pub use clear::{Clearing, Observed, Refused, changes_since, clear, left_by};
 pub use decide::decide;
 pub use freeze::is_frozen;
-pub use request::{GateRequest, History, IncidentFacts, Mutation, Purpose, Rulebook, Ruling, rule};
-pub use storm::Alerting;
+pub use request::{GateRequest, History, IncidentFacts, Purpose, Rulebook, Ruling, rule};
 
 use crate::domain::{ActCall, StepId};
 

@@ -1,10 +1,9 @@
 //! What the gate is asked, and what it answers.
 
-use super::storm::Alerting;
 use crate::config::{Autonomy, Policies, Role};
 use crate::domain::{
-    ActCall, Approval, Binding, Digest, EnvironmentKind, GateDecision, IncidentId, Left, Risk, Service, StepId,
-    TimeSpan, Timestamp, Values,
+    ActCall, Alerting, Approval, Binding, Digest, EnvironmentKind, GateDecision, IncidentId, Left, Mutation, Risk,
+    Service, StepId, TimeSpan, Timestamp, Values,
 };
 
 /// Names of the gate's own rules, as they stand in the journal, the API and the metrics. Rules of `policies.yml` appear
@@ -121,21 +120,6 @@ pub struct IncidentFacts<'a> {
 pub struct History {
     /// In any order; entries older than every window may be left out.
     pub mutations: Vec<Mutation>,
-}
-
-/// One mutating step that was begun.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mutation {
-    /// When its first call was intended.
-    pub at: Timestamp,
-    /// The step, which counts once however many calls it has.
-    pub step: StepId,
-    /// Environment.
-    pub environment: String,
-    /// Target.
-    pub target: String,
-    /// Operation.
-    pub operation: String,
 }
 
 /// The rules that one configuration gives an environment.

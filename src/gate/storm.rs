@@ -1,19 +1,7 @@
 //! Storms: so much of an environment alerts that its targets are likely not the fault.
 
 use crate::config::Storm;
-
-/// How much of an environment alerts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Alerting {
-    /// Different targets that alert together.
-    pub count: usize,
-    /// Targets that there are. Those that alert are, though they are gone since, or were not seen yet by a process that
-    /// has just begun.
-    pub targets: usize,
-    /// Whether a storm is open. It ends only when less than half of what opens one alerts: an alert that comes and goes
-    /// must not open one storm after another.
-    pub in_storm: bool,
-}
+use crate::domain::Alerting;
 
 impl Alerting {
     /// Whether that is a storm. Strictly by whole targets: with few of them one alert is a large share, which is why

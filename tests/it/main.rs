@@ -26,6 +26,7 @@ mod policies;
 mod process_executor;
 mod prometheus_alertmanager;
 mod reload;
+mod replay;
 mod runbooks;
 mod support;
 mod tidy;

@@ -52,6 +52,24 @@ impl Config {
         }
     }
 
+    /// As [`Config::load`], for whoever only reads: secrets that cannot be had here are replaced by what says so.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_to_read(sources: Sources, variables: &BTreeMap<String, String>) -> Result<Self, Problems> {
+        let mut variables = variables.clone();
+        let reports = Reports::default();
+        let documents = parse_all(&sources, &reports);
+        let settings = layers::merge(&documents, &variables, &reports);
+        for name in secrets::unset(&settings, &variables) {
+            variables.insert(name, secrets::NOT_KEPT.to_owned());
+        }
+        for path in Self::secret_files(&sources, &variables) {
+            variables.entry(path).or_insert_with(|| secrets::NOT_KEPT.to_owned());
+        }
+        Self::load(sources, &variables)
+    }
+
     /// The files with secrets that a configuration names, so that who calls [`Config::load`] can read them.
     pub fn secret_files(sources: &Sources, variables: &BTreeMap<String, String>) -> Vec<String> {
         secrets::files(&layered(sources, variables))

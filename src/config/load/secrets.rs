@@ -16,7 +16,7 @@ pub(super) struct Files<'a> {
 }
 
 /// What is kept in the place of a secret. As long as the shortest token, so that the rest can be read again.
-const NOT_KEPT: &str = "[secret, not kept]";
+pub(super) const NOT_KEPT: &str = "[secret, not kept]";
 
 /// What is kept in the place of an address that is a secret as a whole.
 const ADDRESS_NOT_KEPT: &str = "https://not-kept.invalid";
@@ -187,6 +187,20 @@ fn substituted(text: &str, variables: &BTreeMap<String, String>) -> Result<Optio
     }
     result.push_str(rest);
     Ok(found.then_some(result))
+}
+
+/// Variables that texts take by `${NAME}` and that are not set.
+pub(super) fn unset(node: &Node, variables: &BTreeMap<String, String>) -> BTreeSet<String> {
+    match &node.content {
+        Content::Text(text) => {
+            let names = text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
+            let names = names.filter(|name| !name.starts_with('{') && !name.contains(":-"));
+            names.filter(|name| !variables.contains_key(*name)).map(str::to_owned).collect()
+        }
+        Content::List(items) => items.iter().flat_map(|item| unset(item, variables)).collect(),
+        Content::Fields(fields) => fields.iter().flat_map(|(_, value)| unset(value, variables)).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 /// Whether a document takes a variable by `${NAME}`.

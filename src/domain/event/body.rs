@@ -2,8 +2,9 @@
 
 use super::{CallOutcome, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 use crate::domain::{
-    ActCall, AgentRole, Alert, Approval, ApprovalId, Binding, Decision, DeliveryId, Difference, Digest, Evidence,
-    ExchangeEnd, Finding, IncidentId, Judged, LeftOut, PhaseName, Plan, Risk, StepId, Values, Verdict, Window,
+    ActCall, AgentRole, Alert, Approval, ApprovalId, Binding, Circumstances, Decision, DeliveryId, Difference, Digest,
+    Evidence, ExchangeEnd, Finding, IncidentId, Judged, LeftOut, PhaseName, Plan, Risk, StepId, Values, Verdict,
+    Window,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,11 @@ pub enum EventBody {
     FreezeEnded {
         /// The window.
         window: String,
+    },
+    /// What the next decision goes by is not as it was at the last one.
+    CircumstancesNoted {
+        /// What is news.
+        circumstances: Circumstances,
     },
     /// Models are asked.
     ExchangeBegun {

@@ -50,6 +50,7 @@ pub fn opened(event: &Event) -> Option<Incident> {
         config: config.clone(),
         follows: follows.clone(),
         read_only: read_only.clone(),
+        circumstances: Default::default(),
         alerts: Vec::new(),
         resolutions: Default::default(),
         plan: None,
@@ -101,6 +102,7 @@ pub fn apply(incident: &mut Incident, event: &Event) {
         EventBody::WaitingEnded { .. } | EventBody::DiagnosisRequested { .. } | EventBody::FreezeEnded { .. } => {
             diagnosis::start_over(incident);
         }
+        EventBody::CircumstancesNoted { circumstances } => incident.circumstances.update(circumstances),
         EventBody::ExchangeBegun { .. } | EventBody::ExchangeEnded { .. } | EventBody::ExchangeSettled { .. } => {
             exchange::apply(incident, event);
         }

@@ -6,9 +6,7 @@ use crate::flow::{Dependency, Next};
 
 /// As if the configuration had been read anew with two approvers wanted.
 fn stricter(world: &mut World) {
-    let mut config = world.config.clone();
-    config.policies.defaults.quorum = 2;
-    world.current = Some(config);
+    world.reload(|config| config.policies.defaults.quorum = 2);
 }
 
 #[test]

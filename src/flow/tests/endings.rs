@@ -200,7 +200,7 @@ fn a_new_episode_starts_the_diagnosis_over() {
 #[test]
 fn another_alert_after_the_verdict_starts_the_diagnosis_over_and_is_told_first_if_it_is_graver() {
     let mut world = killed();
-    world.incident.severity = "warning".into();
+    (world.incident.severity, world.bent) = ("warning".into(), true);
     world.incident.alerts[0].labels.insert("severity".into(), "warning".into());
     world.settle();
     world.decide(Decision::Deny);

@@ -38,7 +38,7 @@ fn reading_steps_wait_for_those_of_other_incidents() {
 fn where_the_environment_is_gone_the_incident_says_so_and_nothing_acts() {
     let mut world = killed();
     world.settle();
-    let local = world.config.environments.remove("local").unwrap();
+    world.reload(|config| drop(config.environments.remove("local")));
     world.settle();
     assert_eq!(world.incident.approvals[0].state, ApprovalState::Voided);
     assert!(world.incident.escalated.as_ref().unwrap().contains("'local' is not configured any more"));
@@ -47,7 +47,8 @@ fn where_the_environment_is_gone_the_incident_says_so_and_nothing_acts() {
     assert_eq!((world.events.len(), world.sent.len()), (events, 0), "it is said once");
 
     // It is there again: the incident asks anew.
-    world.config.environments.insert("local".into(), local);
+    let local = world.config.environments["local"].clone();
+    world.reload(|config| drop(config.environments.insert("local".into(), local)));
     world.settle();
     world.decide(Decision::Approve);
     world.settle();

@@ -6,6 +6,7 @@ mod correlation;
 mod endings;
 mod incidents;
 mod policies;
+mod replay;
 mod storms;
 mod target;
 mod telling;

@@ -15,7 +15,8 @@ use serde_json::json;
 fn freeze(world: &mut World) {
     let hour = TimeSpan::from_secs(3_600).as_chrono();
     let window = Window::Once { from: world.now - hour, to: world.now + hour };
-    world.config.policies.freeze = vec![Freeze { name: "sale".into(), window, environments: Vec::new() }];
+    let freeze = vec![Freeze { name: "sale".into(), window, environments: Vec::new() }];
+    world.reload(|config| config.policies.freeze = freeze);
 }
 
 fn frozen() -> World {
@@ -40,13 +41,11 @@ fn what_is_only_observed_has_its_cause_told_and_no_remedy_made_ready() {
 #[test]
 fn observing_alone_is_enough_whether_it_was_so_at_the_beginning_or_is_so_now() {
     let mut world = killed();
-    let mut now = world.config.clone();
-    now.environments.get_mut("local").unwrap().autonomy = Autonomy::Observe;
-    world.current = Some(now);
+    world.reload(|config| config.environments.get_mut("local").unwrap().autonomy = Autonomy::Observe);
     world.settle();
     assert_eq!(count(&world, "step_prepared"), 0);
     let mut then = killed();
-    then.current = Some(then.config.clone());
+    then.reload(|_| {});
     then.config.environments.get_mut("local").unwrap().autonomy = Autonomy::Observe;
     then.settle();
     assert_eq!(count(&then, "step_prepared"), 0);
@@ -91,13 +90,13 @@ fn the_end_of_a_window_changes_nothing_where_a_person_said_no_or_has_the_wheel()
     denied.decide(Decision::Deny);
     freeze(&mut denied);
     denied.settle();
-    denied.config.policies.freeze.clear();
+    denied.reload(|config| config.policies.freeze.clear());
     denied.settle();
     assert_eq!(count(&denied, "freeze_ended"), 0);
 
     let mut taken = frozen();
     taken.append(word(&taken.incident, Word::TakeOver, "alice", "").unwrap());
-    taken.config.policies.freeze.clear();
+    taken.reload(|config| config.policies.freeze.clear());
     taken.settle();
     assert_eq!(count(&taken, "freeze_ended"), 0);
     taken.append(word(&taken.incident, Word::Release, "alice", "").unwrap());
@@ -113,7 +112,7 @@ fn what_was_approved_before_a_window_opened_is_asked_about_anew_after_it() {
     world.decide(Decision::Approve);
     world.settle();
     assert_eq!((world.sent.len(), world.incident.state), (0, IncidentState::Escalated));
-    world.config.policies.freeze.clear();
+    world.reload(|config| config.policies.freeze.clear());
     world.settle();
     assert_eq!(world.incident.approvals[0].state, ApprovalState::Voided, "it was about what was so then");
     world.pending().expect("asked again");
@@ -132,7 +131,7 @@ fn a_window_that_opens_between_two_steps_holds_back_the_second_only() {
     world.settle();
     assert_eq!((world.sent.len(), world.incident.state), (1, IncidentState::Escalated));
     assert_eq!(world.incident.manual[0].instructions, "<command of api>", "what is left of it");
-    world.config.policies.freeze.clear();
+    world.reload(|config| config.policies.freeze.clear());
     world.settle();
     assert_eq!(count(&world, "freeze_ended"), 1);
 }

@@ -2,9 +2,8 @@
 
 use super::{target::all_well, trouble::count, world::World};
 use crate::config::{Config, Sources};
-use crate::domain::{AlertStatus, EventBody, IncidentState, TimeSpan, Trigger, Verdict};
+use crate::domain::{AlertStatus, Alerting, EventBody, IncidentState, TimeSpan, Trigger, Verdict};
 use crate::flow::{Next, diagnose_again, storm, storm_key};
-use crate::gate::Alerting;
 use serde_json::json;
 use std::collections::BTreeMap;
 

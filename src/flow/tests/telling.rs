@@ -1,11 +1,19 @@
 //! What people are told to do where oncalld may not.
 
 use super::{target::all_well, world::World};
-use crate::config::{Autonomy, Notice};
+use crate::config::{Autonomy, Channel, ChannelKind, Notice};
 use crate::domain::{ActCall, ApprovalState, Decision, IncidentState, ManualRemedy, Verdict};
 use crate::flow::{diagnose_again, message};
 use serde_json::json;
 use std::collections::BTreeMap;
+
+impl World {
+    /// A channel that is told of escalations.
+    pub fn channel(&self, name: &str) -> Channel {
+        let (name, url) = (name.to_owned(), "http://127.0.0.1:9/".to_owned());
+        Channel { name, kind: ChannelKind::Webhook, url, template: None, secret: None, on: vec![Notice::Escalation] }
+    }
+}
 
 /// A service that was killed at its memory limit: it gets twice as much, and then is started.
 pub(super) fn starved() -> World {
@@ -132,7 +140,7 @@ fn what_a_call_for_help_says_is_short_and_has_no_half_commands() {
         instructions: vec![line; lines].join("\n\n"),
         reason: String::new(),
     };
-    world.incident.manual = vec![manual(1), manual(1_000)];
+    (world.incident.manual, world.bent) = (vec![manual(1), manual(1_000)], true);
     let long = page(&world);
     assert!(long.chars().count() < 1_000, "{long}");
     assert!(long.lines().skip(2).all(|told| told == line || told == "All of it: oncalld show inc_test"), "{long}");

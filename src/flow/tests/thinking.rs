@@ -3,11 +3,10 @@
 use super::{target::killed, trouble::count, world::World};
 use crate::config::Agents;
 use crate::domain::{
-    Claims, Cost, Decision, Digest, EventBody, Evidence, ExchangeEnd, ExchangeOutcome, IncidentState, PhaseName,
-    PlanSource, Proposal, StepId, StepStatus, Trigger, Usage, Verdict,
+    Alerting, Claims, Cost, Decision, Digest, EventBody, Evidence, ExchangeEnd, ExchangeOutcome, IncidentState,
+    PhaseName, PlanSource, Proposal, Spent, StepId, StepStatus, Trigger, Usage, Verdict,
 };
-use crate::flow::{Effect, Next, Spent};
-use crate::gate::Alerting;
+use crate::flow::{Effect, Next};
 use serde_json::{Value, json};
 
 impl World {
@@ -281,6 +280,7 @@ fn a_stored_condition_that_could_take_long_is_not_run() {
     proposed.id = world.incident.id.step(plan.revision, 1);
     proposed.expects.as_mut().unwrap().when = Some("size('aa'.replace('a', 'aaaaaaaaaa')) > 0".into());
     world.append(vec![EventBody::PlanMade { plan, reason: "stored".into() }]);
+    world.bent = true;
     world.settle();
     let record =
         world.incident.steps.iter().find(|record| record.step.expects.as_ref().is_some_and(|e| e.when.is_some()));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// The incident of an alert about this service.
 fn incident_of(service: &str) -> Incident {
-    let mut incident = World::new(BTreeMap::new()).incident;
+    let mut incident = World::new(BTreeMap::new()).incident.clone();
     (incident.id, incident.service) = (IncidentId::new(format!("inc_{service}")), Some(service.to_owned()));
     incident
 }

@@ -1,17 +1,17 @@
 //! A target made of facts, and the loop around `decide`.
 
 use super::target::{identity, well};
-use crate::config::{Channel, ChannelKind, Config, Notice, Sources};
+use crate::config::{Config, Sources};
 use crate::domain::{
-    ActCall, Alert, AlertStatus, Approval, ApprovalState, Binding, CallOutcome, Decision, DeliveryId, Digest,
+    ActCall, Alert, AlertStatus, Alerting, Approval, ApprovalState, Binding, CallOutcome, Decision, DeliveryId, Digest,
     EnvironmentKind, Event, EventBody, Evidence, ExchangeOutcome, Incident, IncidentId, Inventory, Labels, Left,
-    PreparedCall, Risk, Service, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Values,
+    PreparedCall, Risk, Service, Spent, Step, StepId, StepOutcome, StepRole, TimeSpan, Timestamp, Trigger, Values,
 };
 use crate::flow::{
-    Busy, Dependency, Effect, Inspected, Next, Snapshot, Spent, apply, compared, decide, decision, impossible,
-    inspected, opened,
+    Busy, Dependency, Effect, Inspected, Next, Snapshot, apply, compared, decide, decision, impossible, inspected,
+    opened,
 };
-use crate::gate::{Alerting, Cleared, History};
+use crate::gate::{Cleared, History};
 use crate::{config::Role, expr::Truth, judge, translate};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -45,8 +45,8 @@ pub struct World {
     pub impossible: Option<&'static str>,
     /// Whether channels to people are away.
     pub undeliverable: bool,
-    /// The configuration in force, where it is no longer the one that the incident began with.
-    pub current: Option<Config>,
+    /// Configurations that came into force meanwhile; the last one is in force.
+    pub reloaded: Vec<Config>,
     /// Native calls that an action has.
     pub calls: usize,
     /// How calls end that are not simply done, by their position among all that are sent.
@@ -59,6 +59,8 @@ pub struct World {
     pub on_act: fn(&mut BTreeMap<&'static str, Value>, &ActCall),
     /// Every call that was sent, as a person would type it.
     pub sent: Vec<String>,
+    /// Whether a test changed what no event tells of: then it cannot be decided on again.
+    pub bent: bool,
     pub events: Vec<Event>,
     pub incident: Incident,
     cleared: Vec<(Effect, Cleared)>,
@@ -121,13 +123,14 @@ impl World {
             outcomes: Vec::new(),
             impossible: None,
             undeliverable: false,
-            current: None,
+            reloaded: Vec::new(),
             calls: 1,
             endings: BTreeMap::new(),
             after_verify: None,
             facts,
             on_act: |_, _| {},
             sent: Vec::new(),
+            bent: false,
             events: vec![first],
             cleared: Vec::new(),
         }
@@ -153,12 +156,6 @@ impl World {
         };
         let delivery = DeliveryId::new(format!("delivery-{}", self.events.len()));
         self.append(vec![EventBody::AlertsReceived { delivery, sender: "test".into(), alerts: vec![alert] }]);
-    }
-
-    /// A channel that is told of escalations.
-    pub fn channel(&self, name: &str) -> Channel {
-        let (name, url) = (name.to_owned(), "http://127.0.0.1:9/".to_owned());
-        Channel { name, kind: ChannelKind::Webhook, url, template: None, secret: None, on: vec![Notice::Escalation] }
     }
 
     pub fn append(&mut self, bodies: Vec<EventBody>) {
@@ -242,7 +239,7 @@ impl World {
             now: self.now,
             process: &self.process,
             pinned: &self.config,
-            current: self.current.as_ref().unwrap_or(&self.config),
+            current: self.reloaded.last().unwrap_or(&self.config),
             kind: EnvironmentKind::Process,
             inventory,
             kill_switch: self.kill_switch,

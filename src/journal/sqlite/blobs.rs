@@ -1,6 +1,6 @@
 //! Captured bytes, content-addressed, in a database file of their own.
 
-use super::database::{describe, open_pool};
+use super::database::{describe, open_pool, read_pool};
 use crate::{
     domain::{Digest, Timestamp},
     journal::{JournalError, JournalGauges, chain::time_text},
@@ -40,6 +40,11 @@ impl Blobs {
         // One connection: SQLite has one writer anyway, and reads of blobs are few.
         let pool = open_pool(&path, include_str!("blobs.sql")).await?;
         Ok(Self { pool, path, gauges, failed: Arc::default() })
+    }
+
+    /// A file that is there, and only read.
+    pub fn only_read(path: PathBuf) -> Self {
+        Self { pool: read_pool(&path, 1), path, gauges: Arc::default(), failed: Arc::default() }
     }
 
     /// Stores bytes durably under their digest. Storing them again renews their age.

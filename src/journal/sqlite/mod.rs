@@ -8,6 +8,7 @@
 //!                                                    <journal>.lock       held while the daemon lives
 //! ```
 
+mod archive;
 mod batch;
 mod blobs;
 mod database;
@@ -18,6 +19,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use archive::Archive;
 pub use read::verify;
 
 use super::{Append, IncidentFilter, IncidentRow, Journal, JournalError, JournalGauges, Verification};

@@ -55,6 +55,19 @@ impl Reader {
         rows.iter().map(|row| incident_row(row).map_err(|error| self.unavailable(&error))).collect()
     }
 
+    /// Incidents whose identifiers begin so, the last ones first.
+    pub async fn beginning(&self, with: &str, limit: u32) -> Result<Vec<IncidentId>, JournalError> {
+        const ALIKE: &str = "SELECT id FROM incidents WHERE substr(id, 1, length($1)) = $1 \
+                             ORDER BY opened_at DESC, id DESC LIMIT $2";
+        let found: Vec<String> = sqlx::query_scalar(ALIKE)
+            .bind(with)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.unavailable(&error))?;
+        Ok(found.into_iter().map(IncidentId::new).collect())
+    }
+
     /// Whether a delivery is durable.
     pub async fn knows(&self, delivery: &DeliveryId) -> Result<bool, JournalError> {
         let query = sqlx::query_scalar("SELECT count(*) > 0 FROM deliveries WHERE id = $1").bind(delivery.as_str());

@@ -5,7 +5,7 @@ use crate::{
     domain::{Evidence, Finding, PhaseName, Shape, Step},
     plan::{PlanInput, validate::supported},
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most targets that a model is offered: the alert's own and those around it. A schema of OpenAI's has at most 1,000
 /// values of enumerations in all (Structured Outputs guide, 2026).
@@ -114,19 +114,9 @@ fn is_plain(name: &str) -> bool {
 
 /// The target and what is around it, nearest first until there are enough.
 fn targets<'a>(input: &PlanInput<'a>) -> BTreeSet<&'a str> {
-    let services = &input.inventory.services;
-    let mut queue: VecDeque<&str> = input.service.map(|service| service.name.as_str()).into_iter().collect();
-    let mut found = BTreeSet::new();
-    while let Some(name) = queue.pop_front() {
-        let Some((name, service)) = services.get_key_value(name) else { continue };
-        if found.len() >= MAX_TARGETS || !is_plain(name) || !found.insert(name.as_str()) {
-            continue;
-        }
-        queue.extend(service.depends_on.iter().map(String::as_str));
-        let needed_by = services.values().filter(|other| other.depends_on.contains(name));
-        queue.extend(needed_by.map(|other| other.name.as_str()));
-    }
-    found
+    let service = input.service.filter(|service| is_plain(&service.name));
+    let around = service.map(|service| input.inventory.around(&service.name, MAX_TARGETS)).unwrap_or_default();
+    around.into_iter().filter(|name| is_plain(name)).collect()
 }
 
 fn causes<'a>(input: &PlanInput<'a>) -> BTreeSet<&'a str> {

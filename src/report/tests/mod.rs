@@ -132,6 +132,7 @@ pub fn diagnosed() -> Incident {
         config: Digest::of(b"config"),
         follows: None,
         read_only: None,
+        circumstances: Default::default(),
         alerts: vec![alert(AlertStatus::Resolved)],
         resolutions: Default::default(),
         plan: None,

@@ -2,12 +2,10 @@
 
 use oncalld::config::{Autonomy, Budgets, Defaults, Flap, Policies, Role, Storm};
 use oncalld::domain::{
-    ActCall, Approval, ApprovalId, ApprovalState, Binding, Digest, EnvironmentKind, IncidentId, PreparedCall, StepId,
-    TimeSpan, Timestamp, Values,
+    ActCall, Alerting, Approval, ApprovalId, ApprovalState, Binding, Digest, EnvironmentKind, IncidentId, PreparedCall,
+    StepId, TimeSpan, Timestamp, Values,
 };
-use oncalld::gate::{
-    Alerting, Cleared, Clearing, GateRequest, History, IncidentFacts, Observed, Purpose, Rulebook, clear,
-};
+use oncalld::gate::{Cleared, Clearing, GateRequest, History, IncidentFacts, Observed, Purpose, Rulebook, clear};
 use std::collections::BTreeMap;
 
 /// Clears a call as if a person had approved it.

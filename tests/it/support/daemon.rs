@@ -130,6 +130,11 @@ impl Daemon {
         self.port
     }
 
+    /// Variables of its own.
+    pub fn variables(&self) -> &[(&'static str, String)] {
+        &self.variables
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()

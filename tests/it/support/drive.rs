@@ -1,5 +1,6 @@
 //! Drives an incident from its alert to its verdict, as the people on call would: they approve what is proposed.
 
+use super::again::is_decided_alike;
 use super::command::eventually;
 use super::daemon::{Daemon, Settings};
 use oncalld::shim::{ProcessRef, ServiceFolder};
@@ -52,6 +53,7 @@ pub fn to_verdict(daemon: &Daemon, incident: &str, expected: &Expected<'_>) -> V
     assert_eq!(calls(&daemon.journal(incident)), expected.calls, "what was sent\n{}", story());
     assert_eq!(end["verdict"], expected.verdict, "the verdict\n{}", story());
     check_report(daemon, incident, expected);
+    is_decided_alike(daemon, incident);
     end
 }
 

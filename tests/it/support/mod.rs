@@ -1,6 +1,7 @@
 //! What the tests lean on. Some of it waits for the topics that will use it.
 #![allow(dead_code)]
 
+pub mod again;
 pub mod browser;
 pub mod cache;
 pub mod clear;

@@ -3,6 +3,7 @@
 use super::{ALL, WAIT, agents, closed, exchanges, settings, thinking, unused};
 use crate::model::asked::nothing_new;
 use crate::model::scripted::{Reply, Scripted};
+use crate::support::again::is_decided_alike;
 use crate::support::cache;
 use crate::support::command::eventually;
 
@@ -30,6 +31,7 @@ fn a_question_that_nobody_waits_for_any_more_is_not_repeated() {
     });
     daemon.crash_and_restart();
     let end = closed(&daemon, &id);
+    is_decided_alike(&daemon, &id);
     let lost = "the process that asked ended before there was an answer";
     assert_eq!(unused(&end).iter().filter(|why| why.starts_with(lost)).count(), 3, "{}", daemon.story(&id));
     assert_eq!(unused(&end).len(), 3, "{}", daemon.story(&id));

@@ -3,6 +3,7 @@
 use super::{agents, exchanges, id, metric, resolved, settings, thinking, unused};
 use crate::model::asked::{Asked, nothing_new};
 use crate::model::scripted::{Reply, Scripted};
+use crate::support::again::is_decided_alike;
 use crate::support::cache;
 use crate::support::drive::reload;
 use serde_json::{Value, json};
@@ -66,6 +67,7 @@ fn whoever_revises_for_ever_comes_to_an_end() {
         let line = "oncalld_model_questions_total{agent=\"planner\",model=\"scripted\",outcome=\"remembered\"}";
         let remembered = metric(&daemon, line);
         let end = resolved(&daemon, round + 1);
+        is_decided_alike(&daemon, id(&end));
         let story = || format!("{what}\n{}", daemon.story(id(&end)));
         let (exchanges, asked) = (exchanges(&end), server.asked().len());
         assert!(exchanges.len() <= QUESTIONS, "{}", story());

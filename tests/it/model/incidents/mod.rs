@@ -97,7 +97,11 @@ fn unused(incident: &Value) -> Vec<&str> {
 /// What of an incident does not depend on its time, its ids, or on models.
 fn course(daemon: &Daemon, id: &str) -> Vec<Value> {
     let journal = daemon.journal(id);
-    let told = journal.iter().filter(|event| !event["kind"].as_str().unwrap_or_default().starts_with("exchange_"));
+    // What models cost is among the circumstances.
+    let told = journal.iter().filter(|event| {
+        let kind = event["kind"].as_str().unwrap_or_default();
+        !kind.starts_with("exchange_") && kind != "circumstances_noted"
+    });
     told.map(|event| {
         let phases = event["plan"]["phases"].as_array().into_iter().flatten();
         let steps: Vec<Value> = phases

@@ -4,6 +4,7 @@
 use super::{ALL, WAIT, agents, closed, exchanges, id, resolved, settings, thinking};
 use crate::model::asked::nothing_new;
 use crate::model::scripted::{Reply, Scripted};
+use crate::support::again::is_decided_alike;
 use crate::support::cache;
 use crate::support::command::eventually;
 use crate::support::daemon::{Daemon, Settings};
@@ -52,6 +53,9 @@ fn the_next_incident_has_what_was_changed() {
     let asking = daemon.wait_for(&second, "asking", WAIT, |incident| !pending(incident).is_empty());
     daemon.approve(pending(&asking)[0]);
     closed(&daemon, &second);
+    for id in [&first, &second] {
+        is_decided_alike(&daemon, id);
+    }
     assert_eq!(one.asked().len(), before + 1, "nobody asks it any more");
     let asked = two.asked();
     assert!(asked.iter().all(|asked| asked.header("authorization") == Some("Bearer sk-third")));

@@ -4,6 +4,7 @@
 use super::{ALL, agents, course, exchanges, id, lasted, resolved, settings, thinking, unused};
 use crate::model::asked::{Asked, nothing_new};
 use crate::model::scripted::{Reply, Scripted};
+use crate::support::again::is_decided_alike;
 use crate::support::cache;
 use crate::support::drive::reload;
 use serde_json::{Value, json};
@@ -121,6 +122,7 @@ fn whatever_the_trouble_the_runbooks_come_to_their_end_in_time() {
         }
         reload(&daemon, &thinking(&settings, &agents), round + 1);
         let end = resolved(&daemon, round + 1);
+        is_decided_alike(&daemon, id(&end));
         let story = || format!("{what}\n{}", daemon.story(id(&end)));
         assert_eq!(course(&daemon, id(&end)), ever, "{}", story());
         let (asked, unused) = (exchanges(&end), unused(&end));

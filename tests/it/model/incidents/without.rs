@@ -3,6 +3,7 @@
 use super::{ALL, agents, course, exchanges, id, resolved, settings, thinking};
 use crate::model::asked::nothing_new;
 use crate::model::scripted::{Reply, Scripted};
+use crate::support::again::is_decided_alike;
 use crate::support::cache;
 use serde_json::{Value, json};
 
@@ -22,6 +23,7 @@ fn without_models_an_incident_takes_its_course_and_nobody_is_asked() {
     for (what, settings) in cases {
         let daemon = cache::daemon(&settings);
         let end = resolved(&daemon, 1);
+        is_decided_alike(&daemon, id(&end));
         courses.push(course(&daemon, id(&end)));
         let journal = daemon.journal(id(&end));
         let asking = journal.iter().filter(|event| event.to_string().contains("exchange_")).count();
