@@ -144,7 +144,7 @@ fn in_force(events: &[Event]) -> impl Iterator<Item = &Digest> {
 fn told_otherwise(incident: &Incident, pinned: &Config, with: &Config) -> Vec<String> {
     let asked: BTreeSet<AgentRole> = incident.exchanges.iter().map(|exchange| exchange.agent).collect();
     let differs = |role: &AgentRole| {
-        let (then, now) = (flow::agent(&pinned.agents, *role), flow::agent(&with.agents, *role));
+        let (then, now) = (pinned.agents.agent(*role), with.agents.agent(*role));
         then.prompt != now.prompt || then.models != now.models
     };
     let told = asked.into_iter().filter(differs);

@@ -18,6 +18,9 @@ pub(super) fn line(body: &EventBody) -> Option<(&'static str, Tone, String)> {
             };
             ("answer", tone, answer(end))
         }
+        EventBody::ModelsNotAsked { agent, why, .. } => {
+            ("not asked", Tone::Warning, format!("the models of the {agent}: {}", one_line(why)))
+        }
         EventBody::ExchangeSettled { unused: Some(why), .. } => ("not used", Tone::Warning, one_line(why)),
         _ => return None,
     })

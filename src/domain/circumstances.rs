@@ -1,7 +1,7 @@
 //! What a decision goes by besides its incident, as far as it may be another the next time. It is noted in the journal
 //! when it has changed, so that an incident can be decided on again later, when the world is no longer as it was.
 
-use super::{Cost, Digest, EnvironmentKind, Service, StepId, Timestamp};
+use super::{Digest, EnvironmentKind, Service, Spent, StepId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What was so around an incident. What is none was as before, or is not known of journals of earlier versions.
@@ -94,13 +94,4 @@ pub struct Mutation {
     pub target: String,
     /// Operation.
     pub operation: String,
-}
-
-/// What models cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spent {
-    /// Tokens, asked and answered.
-    pub tokens: u64,
-    /// Money.
-    pub money: Cost,
 }

@@ -2,7 +2,7 @@
 
 use super::{Claims, Difference, Digest, Proposal, Timestamp, Verdict, Window};
 use serde::{Deserialize, Serialize};
-use std::{fmt, ops::AddAssign};
+use std::{fmt, iter::Sum, ops::AddAssign};
 use utoipa::ToSchema;
 
 /// Who asks.
@@ -60,6 +60,9 @@ pub struct Exchange {
     /// The verdict that there was: what a reporter writes is about that one.
     #[serde(default)]
     pub about: Option<Verdict>,
+    /// What it may cost at most: counted until it is known what it cost.
+    #[serde(default)]
+    pub reserved: Spent,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub began_at: Timestamp,
@@ -69,6 +72,24 @@ pub struct Exchange {
     pub settled: bool,
     /// Why the answer is not used, if it is not.
     pub unused: Option<String>,
+}
+
+impl Exchange {
+    /// Whether it is about the same: asked by the same agent in the light of the same evidence.
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        (self.agent, self.diagnosis, self.seen) == (other.agent, other.diagnosis, other.seen)
+    }
+}
+
+/// That models were not asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotAsked {
+    /// Who would have asked.
+    pub agent: AgentRole,
+    /// The plan revision that the diagnosis began with.
+    pub diagnosis: u32,
+    /// Why not, and what served instead.
+    pub why: String,
 }
 
 /// How a question ended.
@@ -112,6 +133,11 @@ impl ExchangeEnd {
             return "from memory".to_owned();
         }
         format!("{} tokens, {}", grouped(self.usage.total()), self.cost)
+    }
+
+    /// What it cost, for budgets.
+    pub fn charged(&self) -> Spent {
+        Spent { tokens: self.usage.total(), money: self.cost }
     }
 }
 
@@ -223,6 +249,31 @@ impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
         self.input = self.input.saturating_add(other.input);
         self.output = self.output.saturating_add(other.output);
+    }
+}
+
+/// What models cost, or may cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Spent {
+    /// Tokens, asked and answered.
+    pub tokens: u64,
+    /// Money.
+    pub money: Cost,
+}
+
+impl AddAssign for Spent {
+    fn add_assign(&mut self, other: Self) {
+        self.tokens = self.tokens.saturating_add(other.tokens);
+        self.money += other.money;
+    }
+}
+
+impl Sum for Spent {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{
     Alert, AlertStatus, Approval, ApprovalId, Binding, CallOutcome, Cause, Circumstances, Digest, Evidence, Exchange,
-    Finding, GateDecision, IncidentId, IncidentState, Judged, Left, PhaseName, Plan, Prose, Risk, Step, StepId,
-    Thought, Timestamp, Trigger, UndoReason, Values, Verdict,
+    Finding, GateDecision, IncidentId, IncidentState, Judged, Left, NotAsked, PhaseName, Plan, Prose, Risk, Step,
+    StepId, Thought, Timestamp, Trigger, UndoReason, Values, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -63,6 +63,9 @@ pub struct Incident {
     /// What was asked of models.
     #[serde(default)]
     pub exchanges: Vec<Exchange>,
+    /// Why models were not asked, once for each agent and diagnosis.
+    #[serde(default)]
+    pub not_asked: Vec<NotAsked>,
     /// What that comes to; costs are in millionths of the currency of `agents.yml`.
     #[serde(default)]
     pub thought: Thought,

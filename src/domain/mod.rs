@@ -35,10 +35,10 @@ pub use approval::{Approval, ApprovalState, Binding, Decision, PreparedCall};
 pub use call::{
     ActCall, CallError, CallSpec, Effect, FieldSpec, ReadCall, quoted as shell_word, spec_of, words as shell_words,
 };
-pub use circumstances::{Alerting, Circumstances, Mutation, Spent};
+pub use circumstances::{Alerting, Circumstances, Mutation};
 pub use event::{CallOutcome, Event, EventBody, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 pub use evidence::{Cause, Difference, Evidence, Finding, Verdict};
-pub use exchange::{AgentRole, Cost, Exchange, ExchangeEnd, ExchangeOutcome, Prose, Thought, Usage};
+pub use exchange::{AgentRole, Cost, Exchange, ExchangeEnd, ExchangeOutcome, NotAsked, Prose, Spent, Thought, Usage};
 pub use exit::ExitReason;
 pub use id::{ApprovalId, DeliveryId, Digest, IncidentId, StepId};
 pub use incident::{

@@ -208,7 +208,7 @@ impl Ledger {
     pub(super) fn fold(&mut self, event: &Event, shared: &Shared) {
         self.release(event);
         if let EventBody::ExchangeEnded { end, .. } = &event.body {
-            self.spending.note(event.at, end);
+            self.spending.note(event.at, end.charged());
         }
         let Some(slot) = event.incident.as_ref().and_then(|id| self.slots.get_mut(id)) else {
             shared.metrics.observe(event, None);

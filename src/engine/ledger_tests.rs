@@ -1,9 +1,10 @@
 use super::*;
 use crate::config::Sources;
 use crate::domain::{
-    ActCall, AlertStatus, Binding, CallOutcome, DeliveryId, Labels, Phase, PhaseName, Plan, PlanSource, Remedy, Step,
+    ActCall, AgentRole, AlertStatus, Binding, CallOutcome, Cost, DeliveryId, ExchangeEnd, ExchangeOutcome, Labels,
+    Phase, PhaseName, Plan, PlanSource, Remedy, Step,
 };
-use crate::domain::{StepRole, TimeSpan, Values};
+use crate::domain::{Spent, StepRole, TimeSpan, Usage, Values};
 
 /// An open incident of a service whose alert arrived at a time.
 fn alerting(ledger: &mut Ledger, config: &Arc<Config>, service: &str, at: Timestamp, trigger: Trigger) {
@@ -174,4 +175,47 @@ fn only_the_attempt_that_was_not_sent_is_released() {
     ledger.history.mutations.push(Mutation { at: earlier.at + chrono::Duration::minutes(1), ..earlier.clone() });
     ledger.fold(&event, &shared);
     assert_eq!(ledger.history.mutations, [earlier], "the first attempt was probed, and may have been sent");
+}
+
+#[test]
+fn a_question_counts_from_when_it_is_begun_until_its_cost_is_durable() {
+    let config = Arc::new(Config::load(Sources::built_in(), &BTreeMap::new()).unwrap());
+    let mut ledger = Ledger::new(BTreeMap::new(), History::default());
+    let (at, id) = (crate::engine::now(), IncidentId::new("inc_api"));
+    alerting(&mut ledger, &config, "api", at, Trigger::Alert);
+    let dearest = Spent { tokens: 36_096, money: Cost(16_192) };
+    let begun = EventBody::ExchangeBegun {
+        index: 1,
+        agent: AgentRole::Planner,
+        diagnosis: 1,
+        seen: 1,
+        faults: Vec::new(),
+        windows: Vec::new(),
+        process: "p".into(),
+        models: vec!["mini".into()],
+        differences: Vec::new(),
+        reserved: dearest,
+    };
+    let end = ExchangeEnd {
+        model: "mini".into(),
+        request: Digest::of(b""),
+        answer: None,
+        usage: Usage { input: 1, output: 0 },
+        cost: Cost(1),
+        milliseconds: 1,
+        outcome: ExchangeOutcome::Failed { error: "away".into() },
+    };
+    let ended = EventBody::ExchangeEnded { index: 1, end };
+    let reserved = |ledger: &Ledger| crate::engine::world::reserved(&ledger.slots[&id]);
+    assert_eq!(reserved(&ledger), Spent::default());
+    ledger.push(&id, vec![begun.clone()], at, Origin::Decision, &config);
+    assert_eq!(reserved(&ledger), dearest, "it is not durable yet");
+    ledger.push(&id, vec![ended.clone()], at, Origin::Fact(Effect::Ask { index: 1 }), &config);
+    assert_eq!(reserved(&ledger), dearest, "its cost is not counted yet");
+    let durable = Arc::make_mut(&mut ledger.slots.get_mut(&id).unwrap().incident);
+    for body in [begun, ended] {
+        let event = Event { seq: 1, at, incident: Some(id.clone()), body, hash: Digest::new("") };
+        flow::apply(durable, &event);
+    }
+    assert_eq!(reserved(&ledger), Spent::default(), "it is, from here on");
 }

@@ -8,7 +8,7 @@ use super::slot::Slot;
 use super::spending::DAY;
 use super::truncated;
 use crate::config::{Config, Sources};
-use crate::domain::{CallRecord, Digest, Event, EventBody, Incident, IncidentId, LeftOut, Timestamp};
+use crate::domain::{CallRecord, Digest, Event, EventBody, ExchangeEnd, Incident, IncidentId, LeftOut, Timestamp};
 use crate::flow;
 use crate::gate::History;
 use crate::journal::{IncidentFilter, IncidentRow, Journal, JournalError};
@@ -113,8 +113,12 @@ fn remember(ledger: &mut Ledger, incident: &Incident) {
             ledger.history.mutations.extend(mutation(incident, &record.step.id, first.intended_at));
         }
     }
-    for (exchange, end) in incident.exchanges.iter().filter_map(|exchange| Some((exchange, exchange.end.as_ref()?))) {
-        ledger.spending.note(exchange.began_at, end);
+    for exchange in &incident.exchanges {
+        // One of an open incident that has not ended counts there, until it has.
+        let lost = incident.closed_at.map(|_| exchange.reserved);
+        if let Some(spent) = exchange.end.as_ref().map(ExchangeEnd::charged).or(lost) {
+            ledger.spending.note(exchange.began_at, spent);
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use super::shared::Shared;
 use super::slot::Slot;
 use crate::config::Config;
 use crate::domain::{
-    Alerting, EventBody, Incident, IncidentId, Inventories, Inventory, StepRecord, StepRole, StepStatus, Timestamp,
+    Alerting, EventBody, Incident, IncidentId, Inventories, Inventory, Spent, StepRecord, StepRole, StepStatus,
+    Timestamp,
 };
 use crate::flow::{Busy, Dependency, Snapshot, Waiting, is_worked_on};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub(super) struct World {
     alerting: BTreeMap<String, Alerting>,
     /// Reading steps that run, over all incidents.
     reading: usize,
+    /// What is being asked of models may cost, over all incidents.
+    reserved: Spent,
     /// Which incident waits for which.
     waiting: Waiting,
     nothing: Inventory,
@@ -42,9 +45,11 @@ impl World {
         let mut busy = Vec::new();
         let mut waiting = Waiting::default();
         let mut reading = 0;
+        let mut reserved = Spent::default();
         for (id, slot) in &ledger.slots {
             let incident = slot.latest();
             reading += self::reading(incident);
+            reserved += self::reserved(slot);
             busy.extend(acting(incident).map(|under_way| (incident.environment.clone(), id.clone(), under_way)));
             waiting.know(incident);
         }
@@ -63,6 +68,7 @@ impl World {
             busy,
             alerting,
             reading,
+            reserved,
             waiting,
             nothing: Inventory::default(),
         }
@@ -89,7 +95,13 @@ impl World {
     /// Takes note of what was decided in this round, and is not durable yet.
     pub fn decided(&mut self, id: &IncidentId, events: &[EventBody]) {
         self.waiting.decided(id, events);
-        self.reading += events.iter().filter(|event| matches!(event, EventBody::StepStarted { .. })).count();
+        for event in events {
+            match event {
+                EventBody::StepStarted { .. } => self.reading += 1,
+                EventBody::ExchangeBegun { reserved, .. } => self.reserved += *reserved,
+                _ => {}
+            }
+        }
     }
 
     /// Whether no further reading step may begin.
@@ -117,7 +129,7 @@ impl World {
             kill_switch: self.kill_switch,
             history: &ledger.history,
             alerting: self.alerting.get(&incident.environment).copied().unwrap_or_default(),
-            thought: ledger.spending.of_day(self.now),
+            thought: [ledger.spending.of_day(self.now), self.reserved].into_iter().sum(),
             good: ledger.closed.good(incident),
             reading: around.reading,
             dependency: around.dependency.clone(),
@@ -134,6 +146,12 @@ fn reading(incident: &Incident) -> usize {
     }
     let runs = |record: &&StepRecord| record.status == StepStatus::Running && record.step.role == StepRole::Diagnose;
     incident.steps.iter().filter(runs).count()
+}
+
+/// What an incident is asking models, or is about to, may cost. An end counts once it is durable, as its cost does.
+pub(super) fn reserved(slot: &Slot) -> Spent {
+    let ended = |index: u32| slot.incident.exchanges.iter().any(|known| known.index == index && known.end.is_some());
+    slot.latest().exchanges.iter().filter(|exchange| !ended(exchange.index)).map(|exchange| exchange.reserved).sum()
 }
 
 /// Mutating steps of an incident that have sent something and are not settled.

@@ -1,6 +1,8 @@
 //! The order in which an incident's concerns are looked at.
 
-use super::{Dependency, Effect, Next, Snapshot, away, circumstances, diagnose, freeze, messages, remedy, settle};
+use super::{
+    Dependency, Effect, Next, Snapshot, away, circumstances, diagnose, freeze, messages, remedy, settle, think,
+};
 use crate::domain::{
     AlertStatus, Approval, ApprovalState, EventBody, Incident, IncidentId, StepId, StepRecord, Timestamp,
 };
@@ -12,7 +14,7 @@ pub fn decide(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
         Next::Append(events) => Next::Append(circumstances::noted(incident, snapshot, events)),
         Next::Wait { mut effects, wakes_at } => {
             let (told, tell_at) = messages::due(incident, snapshot);
-            effects.extend(told);
+            effects.extend(told.into_iter().chain(think::under_way(incident, snapshot)));
             let away_at = if incident.closed_at.is_none() { away::told_at(incident, snapshot) } else { None };
             let moments = [wakes_at, tell_at, away_at, freeze::looked_at(incident, snapshot)];
             Next::Wait { effects, wakes_at: moments.into_iter().flatten().min() }
@@ -29,6 +31,10 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     }
     if !doubtful.is_empty() {
         return Next::Wait { effects: doubtful, wakes_at: None };
+    }
+    let left_over = think::left_over(incident, snapshot);
+    if !left_over.is_empty() {
+        return Next::Append(left_over);
     }
     if incident.closed_at.is_some() {
         return Next::idle();
@@ -51,6 +57,9 @@ fn work(incident: &Incident, snapshot: &Snapshot<'_>) -> Next {
     }
     if let Some(events) = freeze::over(incident, snapshot) {
         return Next::Append(events);
+    }
+    if let Some(next) = settle::prose(incident, snapshot).filter(|next| matches!(next, Next::Append(_))) {
+        return next;
     }
     if let Some(next) = settle::recheck(incident, snapshot) {
         return next;

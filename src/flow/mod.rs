@@ -12,6 +12,7 @@
 //! Deciding looks at the state, never at what just happened. So there is no separate recovery: after a crash the same
 //! state asks for the same effects, and a call that was intended by another process is probed instead of sent.
 
+mod allowance;
 mod answer;
 mod away;
 mod backoff;
@@ -35,6 +36,7 @@ mod tests;
 mod think;
 mod waiting;
 
+pub use allowance::{agent, patience};
 pub use answer::answered;
 pub use backoff::{MAX_ATTEMPTS, backoff};
 pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, only_reads, operate_by_hand};
@@ -47,5 +49,4 @@ pub use question::{Asked, Asking, question};
 pub use remedy::{Inspected, compared, impossible, inspected};
 pub use snapshot::{Busy, Dependency, Effect, Next, Snapshot};
 pub use storm::{storm, storm_key};
-pub use think::{agent, patience};
 pub use waiting::{Waiting, is_worked_on};

@@ -3,7 +3,7 @@
 use super::{diagnose, think};
 use crate::brief::{self, Again, Brief, BriefError, Causes, Fence, Passage, Planning, Shown, Writing};
 use crate::catalog::{Case, Catalog, Runbook};
-use crate::config::Config;
+use crate::config::{Agents, Config};
 use crate::domain::{
     AgentRole, CallOutcome, EnvironmentKind, Evidence, Exchange, Incident, Inventory, Ordered, PhaseName, Redactor,
     Step, Trigger,
@@ -20,6 +20,8 @@ pub struct Asking<'a> {
     pub exchange: &'a Exchange,
     /// The configuration that the incident is pinned to.
     pub pinned: &'a Config,
+    /// Who asks, with models and limits, as configured now.
+    pub agents: &'a Agents,
     /// Kind of its environment.
     pub kind: EnvironmentKind,
     /// The environment's services, as last seen.
@@ -66,11 +68,12 @@ pub fn question(asking: &Asking<'_>) -> Result<Asked, BriefError> {
         AgentRole::Analyst => ("claims", plan::claims_schema(&offer)),
         AgentRole::Reporter => ("summary", prose()),
     };
+    let agent = asking.agents.agent(exchange.agent);
     let writing = Writing {
-        prompt: &think::agent(&pinned.agents, exchange.agent).prompt,
+        prompt: &agent.prompt,
         fence: asking.fence,
         redactor: asking.redactor,
-        budget: budget(pinned, exchange.agent).saturating_sub(crate::domain::estimate_tokens(&schema.to_string())),
+        budget: asking.agents.most_input(agent).saturating_sub(crate::domain::estimate_tokens(&schema.to_string())),
     };
     let case = case(asking, &evidence);
     let brief = match exchange.agent {
@@ -104,12 +107,6 @@ fn prose() -> Ordered {
         "properties": {"summary": {"type": "string", "description": "One to three short paragraphs of plain prose."}},
     });
     schema.into()
-}
-
-/// The most that all of an agent's models can be told.
-fn budget(pinned: &Config, role: AgentRole) -> u64 {
-    let models = think::agent(&pinned.agents, role).models.iter().filter_map(|name| pinned.agents.models.get(name));
-    models.map(|model| u64::from(model.max_input_tokens)).min().unwrap_or_default()
 }
 
 fn case<'a>(asking: &'a Asking<'a>, evidence: &'a [&'a Evidence]) -> brief::Case<'a> {

@@ -278,14 +278,19 @@ fn failure(incident: &Incident) -> Option<&str> {
     of_last.find(failed)?.error.as_deref()
 }
 
+/// Prose for people who were called for help: nothing waits for it, least of all the call.
+pub(super) fn prose(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Next> {
+    is_given_up(incident).then(|| think::report(incident, snapshot)).flatten()
+}
+
 /// Closes what is over, and escalates what is not.
 fn finish(incident: &Incident, snapshot: &Snapshot<'_>, verdict: Verdict) -> Next {
-    if let Some(next) = think::report(incident, snapshot) {
-        return next;
-    }
     // Whoever asked by hand reads the answer; nobody is paged for it.
     let asked = incident.alerts.is_empty() && incident.escalated.is_none();
     if (verdict.is_well() || asked) && !storm::is_storm(incident) {
+        if let Some(next) = think::report(incident, snapshot) {
+            return next;
+        }
         return match storm::hold(incident, snapshot) {
             Some(Hold::Storm) => Next::idle(),
             Some(Hold::Until(at)) => Next::Wait { effects: Vec::new(), wakes_at: Some(at) },

@@ -22,7 +22,7 @@ pub struct Snapshot<'a> {
     pub kill_switch: bool,
     /// Mutations of the last while, over all incidents.
     pub history: &'a History,
-    /// What models cost in the last day, over all incidents.
+    /// What models cost in the last day, over all incidents, and what is asked now may cost.
     pub thought: Spent,
     /// What was read of the incident's target when it was last good, one piece of evidence of an operation.
     pub good: Vec<&'a Evidence>,

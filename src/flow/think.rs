@@ -7,11 +7,11 @@
 //!
 //! The runbook plan always stands behind: whatever a model does or does not do, the incident goes on.
 
-use super::{Effect, Next, Snapshot, diagnose, storm};
-use crate::config::{Agent, Agents};
+use super::allowance::{self, agent, in_the_way, is_decisive};
+use super::{Effect, Next, Snapshot, diagnose};
 use crate::domain::{
-    AgentRole, Difference, EventBody, Evidence, Exchange, ExchangeEnd, ExchangeOutcome, Finding, Incident, PhaseName,
-    Plan, PlanSource, Proposal, ProposedRemedy, Spent, Step, TimeSpan, Trigger, Window,
+    AgentRole, Difference, Digest, EventBody, Evidence, Exchange, ExchangeEnd, ExchangeOutcome, Finding, Incident,
+    PhaseName, Plan, PlanSource, Proposal, ProposedRemedy, Step, Trigger, Usage, Window,
 };
 use crate::{
     brief::{self, Changed},
@@ -77,75 +77,85 @@ pub(super) fn report(incident: &Incident, snapshot: &Snapshot<'_>) -> Option<Nex
     ask(incident, snapshot, AgentRole::Reporter)
 }
 
-/// The remedy that the planner would try first, by its last answer in the present diagnosis.
+/// The remedy that the planner would try first, by the last answer that decided on a plan in the present diagnosis.
 pub(super) fn choice(incident: &Incident) -> Option<&ProposedRemedy> {
-    let mut used = incident.exchanges.iter().rev().filter(|exchange| {
-        exchange.diagnosis == incident.diagnosed_since && exchange.settled && exchange.unused.is_none()
-    });
-    used.find_map(|exchange| match &exchange.end.as_ref()?.outcome {
+    let now = incident.exchanges.iter().rev().filter(|exchange| exchange.diagnosis == incident.diagnosed_since);
+    let mut decided = now.filter(|exchange| exchange.agent == AgentRole::Planner && is_decisive(incident, exchange));
+    match &decided.next()?.end.as_ref()?.outcome {
         ExchangeOutcome::Proposed { proposal } => proposal.remedy.as_ref(),
         _ => None,
-    })
-}
-
-/// An agent's configuration, as the incident is pinned to it.
-pub fn agent(agents: &Agents, role: AgentRole) -> &Agent {
-    match role {
-        AgentRole::Planner => &agents.planner,
-        AgentRole::Analyst => &agents.analyst,
-        AgentRole::Reporter => &agents.reporter,
     }
-}
-
-/// How long the models of an agent have left for this incident: what they cost it in vain counts, so that one that is
-/// away delays it by no more than its time-out, however often it would be asked.
-pub fn patience(incident: &Incident, agents: &Agents, role: AgentRole) -> TimeSpan {
-    let in_vain = incident.exchanges.iter().filter_map(|exchange| exchange.end.as_ref());
-    let lost: u64 =
-        in_vain.filter(|end| matches!(end.outcome, ExchangeOutcome::Failed { .. })).map(|end| end.milliseconds).sum();
-    TimeSpan::from_millis(agent(agents, role).timeout.as_millis().saturating_sub(lost))
 }
 
 fn ask(incident: &Incident, snapshot: &Snapshot<'_>, role: AgentRole) -> Option<Next> {
-    let agents = &snapshot.pinned.agents;
-    if agent(agents, role).models.is_empty() {
-        return None;
+    if let Some(exchange) = latest(incident, role) {
+        return match &exchange.end {
+            _ if exchange.settled => None,
+            // [`under_way`] has it go on.
+            None => Some(Next::idle()),
+            Some(end) => Some(settle(incident, snapshot, exchange, end)),
+        };
     }
-    let Some(exchange) = latest(incident, role) else {
-        // Whatever is in the way of a question now is no reason to wait for it to go away.
-        let allowed = in_the_way(incident, snapshot, role).is_none();
-        return allowed.then(|| Next::Append(vec![begun(incident, snapshot, role, Vec::new(), Vec::new())]));
-    };
-    let index = exchange.index;
-    match &exchange.end {
-        _ if exchange.settled => None,
-        None if exchange.process == snapshot.process => {
-            Some(Next::Wait { effects: vec![Effect::Ask { index }], wakes_at: None })
-        }
-        None => Some(unused(exchange, "the process that asked ended before there was an answer")),
-        Some(end) => Some(settle(incident, snapshot, exchange, end)),
+    agent(&snapshot.pinned.agents, &snapshot.current.agents, role)?;
+    // Whatever is in the way of a question now is no reason to wait for it to go away.
+    match in_the_way(incident, snapshot, role) {
+        None => Some(Next::Append(vec![begun(incident, snapshot, role, Vec::new(), Vec::new())])),
+        Some(why) => not_asked(incident, role, why),
     }
 }
 
-/// Why models are not asked; nothing if they may be.
-fn in_the_way(incident: &Incident, snapshot: &Snapshot<'_>, role: AgentRole) -> Option<&'static str> {
-    let agents = &snapshot.pinned.agents;
-    let budgets = &agents.budgets;
-    let own = Spent { tokens: incident.thought.usage.total(), money: incident.thought.cost };
-    let questions = incident.exchanges.iter().filter(|exchange| exchange.diagnosis == incident.diagnosed_since);
-    let used_up = |spent: Spent, tokens: u64, money: f64| spent.tokens >= tokens || spent.money.units() >= money;
-    if patience(incident, agents, role).as_millis() == 0 {
-        Some("its models were away for as long as may be waited for them")
-    } else if questions.count() >= agents.questions as usize {
-        Some("this diagnosis has asked as often as it may")
-    } else if used_up(own, budgets.tokens_per_incident, budgets.money_per_incident) {
-        Some("this incident's budget is used up")
-    } else if used_up(snapshot.thought, budgets.tokens_per_day, budgets.money_per_day) {
-        Some("the day's budget is used up")
-    } else if snapshot.alerting.is_storm(&snapshot.current.policies.storm) && !storm::is_storm(incident) {
-        Some("in a storm, only its own incident asks")
-    } else {
-        None
+/// Why nobody is asked, said once in a diagnosis for each agent.
+fn not_asked(incident: &Incident, role: AgentRole, why: &str) -> Option<Next> {
+    let diagnosis = incident.diagnosed_since;
+    if incident.not_asked.iter().any(|known| (known.agent, known.diagnosis) == (role, diagnosis)) {
+        return None;
+    }
+    let why = format!("{why}; {}", instead(role));
+    Some(Next::Append(vec![EventBody::ModelsNotAsked { agent: role, diagnosis, why }]))
+}
+
+/// Questions that this process has asked. Whatever else is wanted by now, their answers are waited for: they are paid for.
+pub(super) fn under_way(incident: &Incident, snapshot: &Snapshot<'_>) -> impl Iterator<Item = Effect> {
+    let asked = incident.exchanges.iter().filter(|exchange| exchange.end.is_none() && !exchange.settled);
+    asked.filter(|exchange| exchange.process == snapshot.process).map(|exchange| Effect::Ask { index: exchange.index })
+}
+
+/// The end of questions that nobody will settle any more: whose process ended before there was an answer, of which nobody
+/// knows what it cost, and whose answer came when the incident was closed, or at something else.
+pub(super) fn left_over(incident: &Incident, snapshot: &Snapshot<'_>) -> Vec<EventBody> {
+    let mut events = Vec::new();
+    for exchange in incident.exchanges.iter().filter(|exchange| !exchange.settled) {
+        let index = exchange.index;
+        let awaited = latest(incident, exchange.agent).is_some_and(|latest| latest.index == index);
+        match &exchange.end {
+            None if exchange.process != snapshot.process => {
+                let error = "the process that asked ended before there was an answer";
+                events.push(EventBody::ExchangeEnded { index, end: lost(exchange, error) });
+                events.push(unused(exchange, error));
+            }
+            Some(end) if incident.closed_at.is_some() || !awaited => {
+                let why = match &end.outcome {
+                    ExchangeOutcome::Failed { error } => error,
+                    _ => "what it was asked for was over by the time of the answer",
+                };
+                events.push(unused(exchange, why));
+            }
+            _ => {}
+        }
+    }
+    events
+}
+
+/// The end of a question whose answer is lost, as dear as it may have been.
+fn lost(exchange: &Exchange, error: &str) -> ExchangeEnd {
+    ExchangeEnd {
+        model: exchange.models.first().cloned().unwrap_or_default(),
+        request: Digest::of(b""),
+        answer: None,
+        usage: Usage { input: exchange.reserved.tokens, output: 0 },
+        cost: exchange.reserved.money,
+        milliseconds: 0,
+        outcome: ExchangeOutcome::Failed { error: error.to_owned() },
     }
 }
 
@@ -164,11 +174,12 @@ fn begun(
         faults,
         windows,
         process: snapshot.process.to_owned(),
-        models: self::agent(&snapshot.pinned.agents, agent).models.clone(),
+        models: snapshot.current.agents.agent(agent).models.clone(),
         differences: match agent {
             AgentRole::Planner | AgentRole::Analyst => differences(incident, snapshot),
             AgentRole::Reporter => Vec::new(),
         },
+        reserved: allowance::reserved(snapshot, agent),
     }
 }
 
@@ -196,12 +207,17 @@ fn differences(incident: &Incident, snapshot: &Snapshot<'_>) -> Vec<Difference> 
     found
 }
 
-fn unused(exchange: &Exchange, why: &str) -> Next {
-    let instead = match exchange.agent {
+fn unused(exchange: &Exchange, why: &str) -> EventBody {
+    let unused = Some(format!("{why}; {}", instead(exchange.agent)));
+    EventBody::ExchangeSettled { index: exchange.index, unused }
+}
+
+/// What there is without an answer.
+fn instead(agent: AgentRole) -> &'static str {
+    match agent {
         AgentRole::Planner | AgentRole::Analyst => "the runbooks serve",
         AgentRole::Reporter => "the report has its facts only",
-    };
-    Next::Append(vec![EventBody::ExchangeSettled { index: exchange.index, unused: Some(format!("{why}; {instead}")) }])
+    }
 }
 
 fn used(index: u32, mut events: Vec<EventBody>) -> Next {
@@ -213,7 +229,7 @@ fn used(index: u32, mut events: Vec<EventBody>) -> Next {
 fn settle(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, end: &ExchangeEnd) -> Next {
     let index = exchange.index;
     match &end.outcome {
-        ExchangeOutcome::Failed { error } => unused(exchange, error),
+        ExchangeOutcome::Failed { error } => Next::Append(vec![unused(exchange, error)]),
         ExchangeOutcome::Malformed { error } => again(incident, snapshot, exchange, vec![error.clone()]),
         ExchangeOutcome::Written { .. } => used(index, Vec::new()),
         ExchangeOutcome::Claimed { claims } => {
@@ -248,7 +264,9 @@ fn proposed(
     match accepted {
         Err(faults) => again(incident, snapshot, exchange, faults),
         // It wants to see more of what is there before it decides.
-        Ok(_) if !proposal.windows.is_empty() && in_the_way(incident, snapshot, exchange.agent).is_none() => {
+        Ok(_)
+            if wants_more(incident, exchange, proposal) && in_the_way(incident, snapshot, exchange.agent).is_none() =>
+        {
             let windows = proposal.windows.clone();
             Next::Append(vec![
                 EventBody::ExchangeSettled { index: exchange.index, unused: None },
@@ -263,19 +281,24 @@ fn proposed(
     }
 }
 
+/// Whether a part of a result is asked for that was not shown yet: to show the same again would teach it nothing.
+fn wants_more(incident: &Incident, exchange: &Exchange, proposal: &Proposal) -> bool {
+    let asked = incident.exchanges.iter().filter(|known| known.is_about_the_same(exchange));
+    let shown: Vec<&Window> = asked.flat_map(|known| &known.windows).collect();
+    proposal.windows.iter().any(|window| !shown.contains(&window))
+}
+
 /// Asks once more, with what is wrong with the answer; after the second time the runbooks serve.
 fn again(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, mut faults: Vec<String>) -> Next {
     faults.truncate(FAULTS);
-    let alike = |other: &&Exchange| {
-        (other.agent, other.diagnosis, other.seen) == (exchange.agent, exchange.diagnosis, exchange.seen)
-    };
-    let repairs = incident.exchanges.iter().filter(alike).filter(|other| !other.faults.is_empty()).count();
+    let alike = incident.exchanges.iter().filter(|other| other.is_about_the_same(exchange));
+    let repairs = alike.filter(|other| !other.faults.is_empty()).count();
     let refused = format!("the answer was refused: {}", faults.join("; "));
     if repairs >= REPAIRS {
-        return unused(exchange, &refused);
+        return Next::Append(vec![unused(exchange, &refused)]);
     }
     if let Some(why) = in_the_way(incident, snapshot, exchange.agent) {
-        return unused(exchange, &format!("{refused}; {why}"));
+        return Next::Append(vec![unused(exchange, &format!("{refused}; {why}"))]);
     }
     Next::Append(vec![
         EventBody::ExchangeSettled { index: exchange.index, unused: Some(refused) },

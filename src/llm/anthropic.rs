@@ -134,16 +134,17 @@ impl Anthropic {
             }
             answered => answered,
         };
-        let body = answered.map_err(|error| Unanswered::by(error, question))?;
-        let message: Value =
-            serde_json::from_slice(&body).map_err(|error| ModelError::Unreadable(error.to_string()))?;
-        read(&message, question)
+        let body = answered.map_err(|error| Unanswered::by(error, question, self.max_output_tokens))?;
+        let message: Value = serde_json::from_slice(&body).map_err(|error| {
+            Unanswered::by(ModelError::Unreadable(error.to_string()), question, self.max_output_tokens)
+        })?;
+        read(&message, question, self.max_output_tokens)
     }
 }
 
 impl Model for Anthropic {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer, Unanswered>> {
-        Box::pin(reading::within(self.timeout, question, self.message(question)))
+        Box::pin(reading::within(self.timeout, question, self.max_output_tokens, self.message(question)))
     }
 }
 
@@ -155,7 +156,7 @@ fn is_of_the_schema(error: &ModelError) -> bool {
 }
 
 /// What a message says. Of what it may hold, only what is needed is looked at.
-fn read(message: &Value, question: &Question) -> Result<Answer, Unanswered> {
+fn read(message: &Value, question: &Question, most_output: u32) -> Result<Answer, Unanswered> {
     let blocks = message["content"].as_array();
     let blocks = blocks.ok_or_else(|| ModelError::Unreadable("there is no content in it".into()))?;
     let text: String =
@@ -164,7 +165,7 @@ fn read(message: &Value, question: &Question) -> Result<Answer, Unanswered> {
     // What was read from a cache or put into one is not among the input.
     let cached = ["cache_creation_input_tokens", "cache_read_input_tokens"].into_iter().filter_map(count).sum::<u64>();
     let input = count("input_tokens").map(|input| input.saturating_add(cached));
-    let usage = estimate::usage(input, count("output_tokens"), question, &text);
+    let usage = estimate::usage((input, count("output_tokens")), question, &text, most_output);
     let error = match message["stop_reason"].as_str() {
         Some("max_tokens" | "model_context_window_exceeded") => ModelError::CutOff,
         Some("refusal") => {

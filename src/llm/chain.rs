@@ -1,7 +1,7 @@
 //! The models of one agent: asked in order until one answers, within one deadline for all of them.
 
 use super::rest::Memory;
-use super::{Answer, Anthropic, Model, ModelError, OpenAi, Question, Unanswered, price, reading};
+use super::{Answer, Anthropic, Model, ModelError, OpenAi, Question, Unanswered, reading};
 use crate::config::{Agent, Agents, ModelConfig, Prices, Provider};
 use crate::domain::{AgentRole, Cost, TimeSpan, Usage};
 use std::collections::BTreeMap;
@@ -46,13 +46,15 @@ struct Member {
     model: Box<dyn Model>,
     timeout: TimeSpan,
     prices: Prices,
+    max_output_tokens: u32,
     memory: Mutex<Memory>,
 }
 
 impl Member {
     fn new(name: &str, config: &ModelConfig) -> Result<Self, String> {
-        let (timeout, prices) = (config.timeout, config.prices);
-        Ok(Self { name: name.to_owned(), model: model(config)?, timeout, prices, memory: Mutex::default() })
+        let ModelConfig { timeout, prices, max_output_tokens, .. } = *config;
+        let (name, model, memory) = (name.to_owned(), model(config)?, Mutex::default());
+        Ok(Self { name, model, timeout, prices, max_output_tokens, memory })
     }
 
     fn remember<T>(&self, what: impl FnOnce(&mut Memory) -> T) -> T {
@@ -135,7 +137,7 @@ impl Chain {
                 Err(unanswered) => unanswered.usage,
             };
             asked.usage += usage;
-            asked.cost += price::cost(member.prices, usage);
+            asked.cost += member.prices.cost(usage);
             match answer {
                 Ok(answer) => {
                     asked.answer = Some(answer);
@@ -149,7 +151,7 @@ impl Chain {
 
     /// Asks one model within what is left of the agent's time, and remembers how that went.
     async fn ask_one(&self, member: &Member, question: &Question, left: TimeSpan) -> Result<Answer, Unanswered> {
-        let answer = reading::within(left, question, member.model.ask(question)).await;
+        let answer = reading::within(left, question, member.max_output_tokens, member.model.ask(question)).await;
         let most = member.timeout.min(self.timeout);
         member.remember(|memory| match &answer {
             Ok(_) => memory.answered(),

@@ -15,11 +15,23 @@ pub fn asked(question: &Question) -> u64 {
     estimate_tokens(&question.system) + FRAME + turns.sum::<u64>() + estimate_tokens(&question.schema.to_string())
 }
 
-/// Usage as a vendor counts it, with estimates for what it does not say. Nobody answers for no tokens at all.
-pub fn usage(input: Option<u64>, output: Option<u64>, question: &Question, answer: &str) -> Usage {
+/// How many times as many tokens as there can be by our estimate a vendor is believed to have counted. Tokens are cut
+/// differently, and some vendors count thoughts that they do not show; but a broken gateway's number must not use up the
+/// budget of a day.
+const BELIEVED: u64 = 4;
+
+/// Tokens that a vendor may put before a question: rules of its own.
+const ADDED: u64 = 10_000;
+
+/// Usage as a vendor counts it, asked and answered, with estimates for what it does not say. Nobody answers for no tokens
+/// at all.
+pub fn usage(counted: (Option<u64>, Option<u64>), question: &Question, answer: &str, most_output: u32) -> Usage {
+    let (input, output) = counted;
+    let (asked, answered) = (asked(question), estimate_tokens(answer));
+    let most_output = u64::from(most_output).max(answered);
     Usage {
-        input: input.filter(|count| *count > 0).unwrap_or_else(|| asked(question)),
-        output: output.filter(|count| *count > 0).unwrap_or_else(|| estimate_tokens(answer)),
+        input: input.filter(|count| *count > 0).map_or(asked, |count| count.min(BELIEVED * asked + ADDED)),
+        output: output.filter(|count| *count > 0).map_or(answered, |count| count.min(BELIEVED * most_output)),
     }
 }
 
@@ -36,9 +48,12 @@ mod tests {
             form: "f".into(),
             schema: json!({}).into(),
         };
-        let both = usage(Some(7), Some(5), &question, "{}");
+        let asked = 100 + 100 + 2 * FRAME + 1;
+        let both = usage((Some(7), Some(5)), &question, "{}", 50);
         assert_eq!(both, Usage { input: 7, output: 5 });
-        let none = usage(None, Some(0), &question, &"c".repeat(40));
-        assert_eq!(none, Usage { input: 100 + 100 + 2 * FRAME + 1, output: 10 });
+        let none = usage((None, Some(0)), &question, &"c".repeat(40), 50);
+        assert_eq!(none, Usage { input: asked, output: 10 });
+        let absurd = usage((Some(u64::MAX), Some(1_000_000_000_000)), &question, "{}", 50);
+        assert_eq!(absurd, Usage { input: 4 * asked + ADDED, output: 4 * 50 });
     }
 }

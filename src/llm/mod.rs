@@ -8,7 +8,6 @@ mod anthropic;
 mod chain;
 mod estimate;
 mod openai;
-mod price;
 mod reading;
 mod rest;
 mod trial;

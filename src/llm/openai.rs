@@ -115,23 +115,23 @@ impl OpenAi {
     async fn completion(&self, question: &Question) -> Result<Answer, Unanswered> {
         let answered: Result<Value, OpenAIError> = self.client.chat().create_byot(self.body(question)).await;
         match answered {
-            Ok(answer) => read(&answer, question),
-            Err(error) => Err(failure(error, question)),
+            Ok(answer) => read(&answer, question, self.max_output_tokens),
+            Err(error) => Err(failure(error, question, self.max_output_tokens)),
         }
     }
 }
 
 impl Model for OpenAi {
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer, Unanswered>> {
-        Box::pin(reading::within(self.timeout, question, self.completion(question)))
+        Box::pin(reading::within(self.timeout, question, self.max_output_tokens, self.completion(question)))
     }
 }
 
 /// What the API found comes out of the crate as it went in; the crate itself can only fail to make a request.
-fn failure(error: OpenAIError, question: &Question) -> Unanswered {
+fn failure(error: OpenAIError, question: &Question, most_output: u32) -> Unanswered {
     match error {
         OpenAIError::Boxed(error) => match error.downcast::<ModelError>() {
-            Ok(error) => Unanswered::by(*error, question),
+            Ok(error) => Unanswered::by(*error, question, most_output),
             Err(error) => ModelError::Unreadable(error.to_string()).into(),
         },
         OpenAIError::Reqwest(error) => ModelError::Away(error.without_url().to_string()).into(),
@@ -140,12 +140,12 @@ fn failure(error: OpenAIError, question: &Question) -> Unanswered {
 }
 
 /// What a completion says. Of what it may hold, only what is needed is looked at.
-fn read(completion: &Value, question: &Question) -> Result<Answer, Unanswered> {
+fn read(completion: &Value, question: &Question, most_output: u32) -> Result<Answer, Unanswered> {
     let choice = &completion["choices"][0];
     let message = &choice["message"];
     let text = content(&message["content"]);
     let count = |name: &str| completion["usage"][name].as_u64();
-    let usage = estimate::usage(count("prompt_tokens"), count("completion_tokens"), question, &text);
+    let usage = estimate::usage((count("prompt_tokens"), count("completion_tokens")), question, &text, most_output);
     let refused = message["refusal"].as_str().filter(|refusal| !refusal.is_empty());
     let error = match (refused, choice["finish_reason"].as_str()) {
         (Some(refusal), _) => reading::declined(refusal),

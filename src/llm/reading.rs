@@ -8,16 +8,16 @@ use std::future::Future;
 const LONGEST_REFUSAL: usize = 300;
 
 impl Unanswered {
-    /// What is to be paid for a question that ended so: nothing if it was refused, all that was asked where it may have
-    /// been worked on.
-    pub(super) fn by(error: ModelError, question: &Question) -> Self {
-        let input = match error {
+    /// What is to be paid for a question that ended so: nothing if it was refused; where it may have been worked on, all
+    /// that was asked, and all that may have been answered: whoever is late goes on writing, unheard.
+    pub(super) fn by(error: ModelError, question: &Question, most_output: u32) -> Self {
+        let usage = match error {
             ModelError::TimedOut(_) | ModelError::Lost(_) | ModelError::TooLarge | ModelError::Unreadable(_) => {
-                estimate::asked(question)
+                Usage { input: estimate::asked(question), output: most_output.into() }
             }
-            _ => 0,
+            _ => Usage::default(),
         };
-        Self { error, usage: Usage { input, output: 0 } }
+        Self { error, usage }
     }
 }
 
@@ -25,9 +25,10 @@ impl Unanswered {
 pub(super) async fn within(
     timeout: TimeSpan,
     question: &Question,
+    most_output: u32,
     answer: impl Future<Output = Result<Answer, Unanswered>>,
 ) -> Result<Answer, Unanswered> {
-    let late = |_| Err(Unanswered::by(ModelError::TimedOut(timeout), question));
+    let late = |_| Err(Unanswered::by(ModelError::TimedOut(timeout), question, most_output));
     tokio::time::timeout(timeout.as_std(), answer).await.unwrap_or_else(late)
 }
 

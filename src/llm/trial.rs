@@ -1,6 +1,6 @@
 //! One tiny question to each model that is configured: whether it answers, and keeps to the form that is asked for.
 
-use super::{ModelError, Question, Turn, chain, price};
+use super::{ModelError, Question, Turn, chain};
 use crate::config::{Agents, ModelConfig};
 use crate::domain::{Cost, Usage, clean_text};
 use futures_util::future::join_all;
@@ -40,7 +40,7 @@ async fn trial(name: &str, config: &ModelConfig) -> Trial {
         },
     };
     let milliseconds = started.elapsed().as_millis() as u64;
-    Trial { model: name.to_owned(), problem, milliseconds, usage, cost: price::cost(config.prices, usage) }
+    Trial { model: name.to_owned(), problem, milliseconds, usage, cost: config.prices.cost(usage) }
 }
 
 fn question() -> Question {

@@ -85,6 +85,7 @@ fn told(incident: &Incident, body: &EventBody) -> Option<String> {
             let agent = asked.map_or("model", |asked| asked.agent.as_str());
             format!("The {agent} asked: {} ({})", end.did(), end.spent())
         }
+        EventBody::ModelsNotAsked { agent, why, .. } => format!("Models of the {agent} not asked: {why}"),
         EventBody::ExchangeSettled { unused: Some(why), .. } => format!("Answer not used: {why}"),
         EventBody::PlanMade { plan, reason } => {
             let names: Vec<&str> = plan.steps().map(|(_, step)| step.name.as_str()).collect();

@@ -4,7 +4,7 @@ use super::secrets::Files;
 use super::urls;
 use crate::config::{Agent, Agents, ModelConfig, PROMPTS, Prices, Provider, Sources, ThinkingBudgets, prompt_scope};
 use crate::document::{Decode as _, Fields, Node, Place, Problem, Reports, choices};
-use crate::domain::{TimeSpan, nearest};
+use crate::domain::{AgentRole, Spent, TimeSpan, nearest};
 use crate::expr::Template;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,8 +33,10 @@ pub(super) fn read(settings: &Node, sources: &Sources, secrets: &Files<'_>, repo
     });
     let budgets = fields.required_raw("budgets").and_then(|node| budgets(node, reports));
     let (questions, remember) = (fields.required("questions"), fields.required("remember"));
+    let roles = [AgentRole::Planner, AgentRole::Analyst, AgentRole::Reporter];
+    let nodes = roles.map(|role| (role, fields.raw(role.as_str())));
     fields.finish();
-    Some(Agents {
+    let agents = Agents {
         models: models.into_iter().collect::<Option<BTreeMap<_, _>>>()?,
         planner: planner?,
         analyst: analyst?,
@@ -42,7 +44,28 @@ pub(super) fn read(settings: &Node, sources: &Sources, secrets: &Files<'_>, repo
         budgets: budgets?,
         questions: questions?,
         remember: remember?,
-    })
+    };
+    for (role, node) in nodes {
+        check_budgets(&agents, role, node?, reports);
+    }
+    Some(agents)
+}
+
+/// Refuses agents one question of which may cost more than there is: nobody would ever be asked.
+fn check_budgets(agents: &Agents, role: AgentRole, node: &Node, reports: &Reports) {
+    let (nothing, question) = (Spent::default(), agents.dearest(agents.agent(role)));
+    let Spent { tokens, money } = question;
+    for (has_room, whose) in [
+        (agents.budgets.incident_has_room(nothing, question), "incident"),
+        (agents.budgets.day_has_room(nothing, question), "day"),
+    ] {
+        let what =
+            format!("one question may take {tokens} tokens and cost {money}, more than the budgets of one {whose}");
+        let fix = "raise 'budgets', name fewer models, or lower their max_input_tokens and max_output_tokens";
+        if !has_room {
+            reports.at(node, what, fix);
+        }
+    }
 }
 
 fn model(node: &Node, secrets: &Files<'_>, reports: &Reports) -> Option<ModelConfig> {

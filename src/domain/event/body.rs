@@ -3,7 +3,7 @@
 use super::{CallOutcome, GateDecision, Left, StepOutcome, Trigger, UndoReason};
 use crate::domain::{
     ActCall, AgentRole, Alert, Approval, ApprovalId, Binding, Circumstances, Decision, DeliveryId, Difference, Digest,
-    Evidence, ExchangeEnd, Finding, IncidentId, Judged, LeftOut, PhaseName, Plan, Risk, StepId, Values, Verdict,
+    Evidence, ExchangeEnd, Finding, IncidentId, Judged, LeftOut, PhaseName, Plan, Risk, Spent, StepId, Values, Verdict,
     Window,
 };
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,18 @@ pub enum EventBody {
         /// What they are told of how the target differs from when it was last good.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         differences: Vec<Difference>,
+        /// What it may cost at most: what budgets count until it has ended.
+        #[serde(default)]
+        reserved: Spent,
+    },
+    /// They are not asked; said once in a diagnosis, by the first reason.
+    ModelsNotAsked {
+        /// Who would ask.
+        agent: AgentRole,
+        /// The plan revision that the diagnosis began with.
+        diagnosis: u32,
+        /// Why not, and what serves instead.
+        why: String,
     },
     /// They answered, or did not.
     ExchangeEnded {

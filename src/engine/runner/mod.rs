@@ -36,7 +36,7 @@ use crate::journal::Journal;
 use failure::Failure;
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::Instrument as _;
 
 /// How long an environment has to answer when it is asked whether it is there at all.
@@ -63,6 +63,8 @@ pub(super) struct Runner {
     shared: Arc<Shared>,
     /// What was captured is read from it; nobody but the loop writes.
     journal: Arc<dyn Journal>,
+    /// Places for questions to models.
+    asking: Semaphore,
 }
 
 impl Runner {
@@ -73,6 +75,7 @@ impl Runner {
             fences: Fences::new(commands::random()),
             equipment: watch::Sender::new(Arc::new(equipment)),
             shared,
+            asking: Semaphore::new(think::QUESTIONS),
         }
     }
 

@@ -2,9 +2,17 @@
 
 use super::{EffectResult, Job, Runner, since};
 use crate::brief::{self, BriefError, Shown};
-use crate::domain::{Cost, Digest, EventBody, Exchange, ExchangeEnd, ExchangeOutcome, TimeSpan, Usage, Values};
+use crate::config::Agents;
+use crate::domain::{
+    Cost, Digest, EventBody, Evidence, Exchange, ExchangeEnd, ExchangeOutcome, StepId, TimeSpan, Usage, Values, Window,
+};
 use crate::flow::{self, Asked, Asking};
 use crate::llm;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Questions that are under way at once, over all incidents: vendors refuse more, a local model answers one after another,
+/// and each holds all that is told, which may be megabytes. Others wait for a place, and no longer than for an answer.
+pub(super) const QUESTIONS: usize = 16;
 
 impl Runner {
     /// Carries out an exchange.
@@ -13,9 +21,21 @@ impl Runner {
         let Some(exchange) = job.incident.exchanges.iter().find(|exchange| exchange.index == index) else {
             return ended(index, nothing("there is no such exchange"), Vec::new());
         };
-        let asked = match self.question(job, exchange).await {
-            Ok(asked) => asked,
-            Err(error) => return ended(index, nothing(&error.to_string()), Vec::new()),
+        let (current, equipment) = (self.config(), self.equipment());
+        let agent = flow::agent(&job.pinned.agents, &current.agents, exchange.agent);
+        let Some((agent, chain)) = agent.zip(equipment.models.get(&exchange.agent)) else {
+            return ended(index, nothing("no model is configured for it any more"), Vec::new());
+        };
+        let patience = flow::patience(&job.incident, agent);
+        // Whatever it is that takes long, an incident waits no longer.
+        let asked = tokio::time::timeout(patience.as_std(), self.question(job, exchange, &current.agents)).await;
+        let asked = match asked {
+            Ok(Ok(asked)) => asked,
+            Ok(Err(error)) => return ended(index, nothing(&error.to_string()), Vec::new()),
+            Err(_) => {
+                let end = nothing(&format!("what is to be told could not be read within {patience}"));
+                return ended(index, ExchangeEnd { milliseconds: since(started), ..end }, Vec::new());
+            }
         };
         let question = sent(asked);
         let told = serde_json::to_vec_pretty(&question).unwrap_or_default();
@@ -23,12 +43,12 @@ impl Runner {
         if let Some(known) = self.remembered(job, &request) {
             return ended(index, ExchangeEnd { milliseconds: since(started), ..known }, Vec::new());
         }
-        let patience = flow::patience(&job.incident, &job.pinned.agents, exchange.agent);
-        let equipment = self.equipment();
-        let Some(chain) = equipment.models.get(&exchange.agent) else {
-            return ended(index, nothing("no model is configured for it any more"), vec![told]);
+        let left = patience.as_std().saturating_sub(started.elapsed());
+        let Ok(Ok(_place)) = tokio::time::timeout(left, self.asking.acquire()).await else {
+            let end = nothing(&format!("{QUESTIONS} other questions were under way for {patience}"));
+            return ended(index, ExchangeEnd { request, milliseconds: since(started), ..end }, vec![told]);
         };
-        // What it took to write the question is waited for, too.
+        // What it took to write the question, and to get a place, is waited for, too.
         let left = TimeSpan::from_millis(patience.as_millis().saturating_sub(since(started)));
         let asked = chain.ask(&question, left).await;
         let answer = asked.answer.as_ref().map(|answer| equipment.redactor.json(&answer.text));
@@ -45,30 +65,33 @@ impl Runner {
         ended(index, end, [Some(told), answer].into_iter().flatten().collect())
     }
 
-    async fn question(&self, job: &Job, exchange: &Exchange) -> Result<Asked, BriefError> {
+    async fn question(&self, job: &Job, exchange: &Exchange, agents: &Agents) -> Result<Asked, BriefError> {
         let inventories = self.shared.inventories();
         let none = crate::domain::Inventory::default();
         let inventory = inventories.get(&job.incident.environment).unwrap_or(&none);
         let fence = self.fences.of(&job.incident.id);
-        let mut captured: Vec<(&crate::domain::Evidence, Values, u64, u64)> = Vec::new();
-        for window in &exchange.windows {
-            let evidence = job.incident.steps.iter().filter_map(|record| record.evidence.as_ref());
-            let Some(evidence) = evidence.into_iter().find(|evidence| evidence.step == window.evidence) else {
-                continue;
-            };
-            if let Some(whole) = self.captured(&evidence.digest).await {
-                captured.push((evidence, whole, window.first, window.lines));
-            }
+        let evidence = |step: &StepId| {
+            let mut all = job.incident.steps.iter().filter_map(|record| record.evidence.as_ref());
+            all.find(|evidence| evidence.step == *step)
+        };
+        let wanted: Vec<(&Evidence, &Window)> =
+            exchange.windows.iter().filter_map(|window| Some((evidence(&window.evidence)?, window))).collect();
+        // Several windows of one result are of the same bytes, which may be many.
+        let mut captured: BTreeMap<&Digest, Values> = BTreeMap::new();
+        for digest in wanted.iter().map(|(evidence, _)| &evidence.digest).collect::<BTreeSet<_>>() {
+            captured.extend(self.captured(digest).await.map(|whole| (digest, whole)));
         }
-        let windows: Vec<Shown<'_>> = captured
-            .iter()
-            .map(|(evidence, whole, first, lines)| Shown { evidence, whole, first: *first, lines: *lines })
-            .collect();
+        let shown = wanted.iter().filter_map(|(evidence, Window { first, lines, .. })| {
+            let whole = captured.get(&evidence.digest)?;
+            Some(Shown { evidence, whole, first: *first, lines: *lines })
+        });
+        let windows: Vec<Shown<'_>> = shown.collect();
         let said = self.said_before(job, exchange).await;
         flow::question(&Asking {
             incident: &job.incident,
             exchange,
             pinned: &job.pinned,
+            agents,
             kind: self.kind(&job.incident.environment),
             inventory,
             fence: &fence,

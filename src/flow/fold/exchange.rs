@@ -1,10 +1,21 @@
 //! What was asked of models.
 
-use crate::domain::{Event, EventBody, Exchange, ExchangeOutcome, Incident, Prose};
+use crate::domain::{Event, EventBody, Exchange, ExchangeOutcome, Incident, NotAsked, Prose};
 
 pub(super) fn apply(incident: &mut Incident, event: &Event) {
     match &event.body {
-        EventBody::ExchangeBegun { index, agent, diagnosis, seen, faults, windows, process, models, differences } => {
+        EventBody::ExchangeBegun {
+            index,
+            agent,
+            diagnosis,
+            seen,
+            faults,
+            windows,
+            process,
+            models,
+            differences,
+            reserved,
+        } => {
             incident.exchanges.push(Exchange {
                 index: *index,
                 agent: *agent,
@@ -16,11 +27,15 @@ pub(super) fn apply(incident: &mut Incident, event: &Event) {
                 models: models.clone(),
                 differences: differences.clone(),
                 about: incident.verdict,
+                reserved: *reserved,
                 began_at: event.at,
                 end: None,
                 settled: false,
                 unused: None,
             });
+        }
+        EventBody::ModelsNotAsked { agent, diagnosis, why } => {
+            incident.not_asked.push(NotAsked { agent: *agent, diagnosis: *diagnosis, why: why.clone() });
         }
         EventBody::ExchangeEnded { index, end } => {
             incident.thought.questions += u32::from(!end.is_remembered());

@@ -62,6 +62,7 @@ pub fn opened(event: &Event) -> Option<Incident> {
         cause: None,
         manual: Vec::new(),
         exchanges: Vec::new(),
+        not_asked: Vec::new(),
         thought: Default::default(),
         prose: None,
         approvals: Vec::new(),
@@ -103,9 +104,10 @@ pub fn apply(incident: &mut Incident, event: &Event) {
             diagnosis::start_over(incident);
         }
         EventBody::CircumstancesNoted { circumstances } => incident.circumstances.update(circumstances),
-        EventBody::ExchangeBegun { .. } | EventBody::ExchangeEnded { .. } | EventBody::ExchangeSettled { .. } => {
-            exchange::apply(incident, event);
-        }
+        EventBody::ExchangeBegun { .. }
+        | EventBody::ModelsNotAsked { .. }
+        | EventBody::ExchangeEnded { .. }
+        | EventBody::ExchangeSettled { .. } => exchange::apply(incident, event),
         EventBody::PlanMade { plan, .. } => diagnosis::plan(incident, plan),
         EventBody::StepStarted { step, attempt } => diagnosis::step_started(incident, step, *attempt, at),
         EventBody::StepFinished { step, attempt, outcome, .. } => {

@@ -1,6 +1,7 @@
 //! The flow, driven through whole incidents with the shipped configuration. Nothing runs: a target is a few facts, and
 //! effects change them.
 
+mod allowance;
 mod approvals;
 mod correlation;
 mod endings;

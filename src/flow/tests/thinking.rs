@@ -1,12 +1,12 @@
 //! Models that plan and conclude: what is asked when, what becomes of the answers, and when the runbooks serve.
 
 use super::{target::killed, trouble::count, world::World};
-use crate::config::Agents;
+use crate::config::{Agents, ModelConfig, Prices, Provider};
 use crate::domain::{
-    Alerting, Claims, Cost, Decision, Digest, EventBody, Evidence, ExchangeEnd, ExchangeOutcome, IncidentState,
-    PhaseName, PlanSource, Proposal, Spent, StepId, StepStatus, Trigger, Usage, Verdict,
+    AgentRole, Claims, Cost, Decision, Digest, EventBody, Evidence, Exchange, ExchangeEnd, ExchangeOutcome,
+    IncidentState, PhaseName, PlanSource, Proposal, Spent, StepId, StepStatus, TimeSpan, Usage, Verdict,
 };
-use crate::flow::{Effect, Next};
+use crate::flow::think;
 use serde_json::{Value, json};
 
 impl World {
@@ -26,9 +26,26 @@ impl World {
     }
 }
 
+/// A model whose questions cost exactly what those of this world do.
+fn scripted() -> ModelConfig {
+    ModelConfig {
+        provider: Provider::Compatible,
+        model: "scripted".into(),
+        base_url: "http://127.0.0.1:9/v1".into(),
+        key: None,
+        api_version: None,
+        temperature: None,
+        max_input_tokens: 1_000,
+        max_output_tokens: 100,
+        timeout: TimeSpan::from_secs(30),
+        prices: Prices { input: 1.0, output: 0.0 },
+    }
+}
+
 /// A killed service, whose planner and analyst are models with these answers.
-fn thinking(agents: &[&str], answers: Vec<ExchangeOutcome>) -> World {
+pub(super) fn thinking(agents: &[&str], answers: Vec<ExchangeOutcome>) -> World {
     let mut world = killed();
+    world.config.agents.models.insert("scripted".into(), scripted());
     let Agents { planner, analyst, reporter, .. } = &mut world.config.agents;
     for (name, agent) in [("planner", planner), ("analyst", analyst), ("reporter", reporter)] {
         if agents.contains(&name) {
@@ -39,13 +56,13 @@ fn thinking(agents: &[&str], answers: Vec<ExchangeOutcome>) -> World {
     world
 }
 
-fn proposal(steps: Value, keep: Value) -> ExchangeOutcome {
+pub(super) fn proposal(steps: Value, keep: Value) -> ExchangeOutcome {
     let proposal = json!({"summary": "look closer", "keep": keep, "steps": steps, "remedy": null, "windows": []});
     let proposal: Proposal = serde_json::from_value(proposal).unwrap();
     ExchangeOutcome::Proposed { proposal }
 }
 
-fn step(name: &str, operation: &str) -> Value {
+pub(super) fn step(name: &str, operation: &str) -> Value {
     json!({
         "name": name, "phase": "isolation", "operation": operation, "target": "api", "arguments": {},
         "reason": "to be sure", "expects": {"when": null, "success": null, "duration": null, "meanings": []},
@@ -58,12 +75,12 @@ fn claims(cites: Value, code: &str, confidence: f64) -> ExchangeOutcome {
     ExchangeOutcome::Claimed { claims }
 }
 
-fn unused(world: &World) -> Vec<&str> {
+pub(super) fn unused(world: &World) -> Vec<&str> {
     world.incident.exchanges.iter().filter_map(|exchange| exchange.unused.as_deref()).collect()
 }
 
 /// The end that the runbooks alone come to.
-fn ends_as_ever(world: &mut World) {
+pub(super) fn ends_as_ever(world: &mut World) {
     world.settle();
     assert_eq!(world.incident.state, IncidentState::AwaitingApproval, "{:#?}", world.kinds());
     world.decide(Decision::Approve);
@@ -187,69 +204,83 @@ fn what_does_not_exist_is_no_evidence() {
     assert!(unused(&world)[2].contains("there is no evidence 'inc_test.r1.99'"), "{:?}", unused(&world));
 }
 
-#[test]
-fn models_are_not_waited_for_longer_than_their_time_out() {
-    let mut world = thinking(&["planner", "analyst"], Vec::new());
-    world.config.agents.planner.timeout = crate::domain::TimeSpan::from_millis(10);
-    world.config.agents.analyst.timeout = crate::domain::TimeSpan::from_millis(10);
-    ends_as_ever(&mut world);
-    assert_eq!(world.incident.exchanges.len(), 1, "ten milliseconds were lost; nothing is asked any more");
+fn looks_at(first: u64, remedy: Value) -> ExchangeOutcome {
+    let ExchangeOutcome::Proposed { mut proposal } = proposal(json!([]), json!([])) else { unreachable!() };
+    let window = json!({"evidence": "inc_test.r1.1", "first": first, "lines": 20});
+    proposal.windows = if first == 0 { Vec::new() } else { vec![serde_json::from_value(window).unwrap()] };
+    proposal.remedy = serde_json::from_value(remedy).unwrap();
+    ExchangeOutcome::Proposed { proposal }
 }
 
 #[test]
-fn what_costs_too_much_is_not_asked() {
-    type Change = fn(&mut World);
-    let cases: [(&str, Change, usize); 5] = [
-        ("tokens of the incident", |world| world.config.agents.budgets.tokens_per_incident = 1_100, 1),
-        ("money of the incident", |world| world.config.agents.budgets.money_per_incident = 0.001, 1),
-        ("tokens of the day", |world| world.thought = Spent { tokens: 2_000_000, money: Cost(0) }, 0),
-        ("money of the day", |world| world.thought = Spent { tokens: 0, money: Cost(20_000_000) }, 0),
-        ("questions", |world| world.config.agents.questions = 1, 1),
-    ];
-    for (what, change, asked) in cases {
-        let more = || proposal(json!([]), json!([]));
-        let mut world = thinking(&["planner"], vec![more(), more(), more()]);
-        change(&mut world);
-        world.settle();
-        assert_eq!(world.incident.exchanges.len(), asked, "{what}");
-        assert_eq!(world.incident.state, IncidentState::AwaitingApproval, "{what}");
-    }
+fn what_was_shown_is_not_shown_again() {
+    let look = |first| looks_at(first, Value::Null);
+    let mut world = thinking(&["planner"], vec![look(1), look(1), look(9), look(1), look(9), look(30)]);
+    world.settle();
+    let first = world.incident.exchanges[0].clone();
+    let alike: Vec<usize> = world
+        .incident
+        .exchanges
+        .iter()
+        .filter(|exchange| exchange.is_about_the_same(&first))
+        .map(|exchange| exchange.windows.len())
+        .collect();
+    assert_eq!(alike, [0, 1], "the same lines would teach it nothing");
+    assert!(world.incident.exchanges[1].unused.is_none(), "what it says without them counts");
 }
 
 #[test]
-fn endless_revisions_end() {
+fn the_last_answer_that_decided_has_the_remedy() {
+    let remedy = json!({"id": "hang/restart", "arguments": {"strategy": "force"}, "reason": "it hangs"});
     let mut world = thinking(&["planner"], Vec::new());
-    for number in 0..50 {
-        world.answers.push_back(proposal(json!([step(&format!("again_{number}"), "check_resources")]), json!([])));
-    }
-    world.settle();
-    let questions = world.config.agents.questions as usize;
-    assert_eq!(world.incident.exchanges.len(), questions);
-    ends_as_ever(&mut world);
+    world.settle_until("exchange_settled");
+    let mut seen = 100;
+    let mut answered = |world: &mut World, same: bool, outcome: ExchangeOutcome, unused: Option<&str>| {
+        seen += usize::from(!same);
+        let Exchange { index, diagnosis, process, .. } = world.incident.exchanges.last().unwrap().clone();
+        let (index, faults, windows) = (index + 1, Vec::new(), Vec::new());
+        let (agent, reserved) = (AgentRole::Planner, Spent::default());
+        world.append(vec![EventBody::ExchangeBegun {
+            index,
+            agent,
+            diagnosis,
+            seen,
+            faults,
+            windows,
+            process,
+            models: Vec::new(),
+            differences: Vec::new(),
+            reserved,
+        }]);
+        world.answers.push_front(outcome);
+        world.answer(index);
+        let unused = unused.map(str::to_owned);
+        world.append(vec![EventBody::ExchangeSettled { index, unused }]);
+    };
+    world.bent = true;
+    let chosen = |world: &World| think::choice(&world.incident).map(|remedy| remedy.id.clone());
+    answered(&mut world, false, looks_at(0, remedy.clone()), None);
+    assert_eq!(chosen(&world).as_deref(), Some("hang/restart"));
+    answered(&mut world, false, looks_at(0, Value::Null), Some("it was refused"));
+    assert_eq!(chosen(&world).as_deref(), Some("hang/restart"), "what was not used says nothing");
+    answered(&mut world, false, looks_at(0, Value::Null), None);
+    assert_eq!(chosen(&world), None, "it was taken back");
+    answered(&mut world, false, looks_at(1, remedy), None);
+    answered(&mut world, true, looks_at(0, Value::Null), Some("the model is away"));
+    assert_eq!(chosen(&world), None, "it wanted to see more before it decides");
 }
 
 #[test]
-fn in_a_storm_only_its_own_incident_asks() {
-    let storm = Alerting { count: 5, targets: 5, in_storm: true };
-    let mut world = thinking(&["planner"], Vec::new());
-    world.alerting = storm;
+fn people_are_called_before_anything_is_written_for_them() {
+    let mut world = thinking(&["reporter"], vec![ExchangeOutcome::Written { text: "It was killed.".into() }]);
     world.settle();
-    assert_eq!(world.incident.exchanges.len(), 0);
-    let mut world = World::storm(5);
-    world.config.agents.planner.models = vec!["scripted".into()];
+    world.decide(Decision::Deny);
     world.settle();
-    assert!(matches!(world.incident.trigger, Trigger::Storm { .. }) && !world.incident.exchanges.is_empty());
-}
-
-#[test]
-fn an_answer_that_another_process_waited_for_is_lost_and_asked_for_no_more() {
-    let mut world = thinking(&["planner"], Vec::new());
-    world.settle_until("exchange_begun");
-    let Next::Wait { effects, .. } = world.next() else { panic!("it is waited for") };
-    assert_eq!(effects, [Effect::Ask { index: 1 }]);
-    world.process = "two".into();
-    world.settle();
-    assert!(unused(&world)[0].starts_with("the process that asked ended"), "{:?}", unused(&world));
+    assert_eq!(world.incident.verdict, Some(Verdict::Unresolved));
+    let position = |kind: &str| world.kinds().iter().position(|known| known == kind).expect(kind);
+    assert!(position("incident_escalated") < position("exchange_begun"), "{:#?}", world.kinds());
+    let exchange = &world.incident.exchanges[0];
+    assert!(exchange.settled && exchange.unused.is_none(), "{exchange:?}");
 }
 
 #[test]

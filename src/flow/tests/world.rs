@@ -269,7 +269,7 @@ impl World {
         self.carry_out(effect);
     }
 
-    fn carry_out(&mut self, effect: &Effect) {
+    pub fn carry_out(&mut self, effect: &Effect) {
         match effect.clone() {
             Effect::Ask { index } => self.answer(index),
             Effect::RunStep { step, attempt } => {

@@ -143,6 +143,7 @@ pub fn diagnosed() -> Incident {
         cause: Some(cause()),
         manual: vec![],
         exchanges: Vec::new(),
+        not_asked: Vec::new(),
         thought: Thought::default(),
         prose: None,
         approvals: vec![],

@@ -28,6 +28,7 @@ fn exchange(index: u32, agent: AgentRole, outcome: ExchangeOutcome, unused: Opti
         models: vec!["mini".into()],
         differences: Vec::new(),
         about: None,
+        reserved: Default::default(),
         began_at: at("00:00:04"),
         end: Some(end),
         settled: true,

@@ -98,10 +98,9 @@ fn unused(incident: &Value) -> Vec<&str> {
 fn course(daemon: &Daemon, id: &str) -> Vec<Value> {
     let journal = daemon.journal(id);
     // What models cost is among the circumstances.
-    let told = journal.iter().filter(|event| {
-        let kind = event["kind"].as_str().unwrap_or_default();
-        !kind.starts_with("exchange_") && kind != "circumstances_noted"
-    });
+    let of_models =
+        |kind: &str| kind.starts_with("exchange_") || ["models_not_asked", "circumstances_noted"].contains(&kind);
+    let told = journal.iter().filter(|event| !of_models(event["kind"].as_str().unwrap_or_default()));
     told.map(|event| {
         let phases = event["plan"]["phases"].as_array().into_iter().flatten();
         let steps: Vec<Value> = phases

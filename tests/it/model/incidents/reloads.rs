@@ -1,5 +1,4 @@
-//! A changed agents.yml, prompt or key: the next incident has it, the present one keeps what it began with, and what is
-//! broken is refused.
+//! A changed agents.yml, prompt or key: the next question has it, of whatever incident, and what is broken is refused.
 
 use super::{ALL, WAIT, agents, closed, exchanges, id, resolved, settings, thinking};
 use crate::model::asked::nothing_new;
@@ -24,7 +23,7 @@ fn with(settings: &Settings, agents: &serde_json::Value, prompt: &str, key: &str
 }
 
 #[test]
-fn the_next_incident_has_what_was_changed() {
+fn the_next_question_has_what_was_changed() {
     let (one, two) = (server(), server());
     let plain = Settings { policies: None, ..cache::settings("approve") };
     let of = |server: &Scripted| {
@@ -44,7 +43,7 @@ fn the_next_incident_has_what_was_changed() {
     closed(&daemon, &first);
     let rest = one.asked().split_off(before);
     let [told] = rest.as_slice() else { panic!("its reporter asks: {rest:?}") };
-    assert!(told.text().contains("Say it in prose: "), "it is pinned to its prompt: {}", told.text());
+    assert!(told.text().contains("Say it in verse: "), "it goes with the models in force: {}", told.text());
     assert_eq!(told.header("authorization"), Some("Bearer sk-second"), "a key that is exchanged is no more use");
 
     // Another model.
