@@ -123,9 +123,16 @@ impl Inventory {
     }
 }
 
+/// Longest text that is compared, in characters: a name that is longer is none that somebody mistyped.
+const LONGEST_NAME: usize = 100;
+
 /// Up to three candidates within an edit distance of a third of the length, or that contain the text; nearest first.
 pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let limit = text.chars().count().div_ceil(3).max(1);
+    let length = text.chars().count();
+    if length > LONGEST_NAME {
+        return Vec::new();
+    }
+    let limit = length.div_ceil(3).max(1);
     let mut scored: Vec<(usize, &str)> = candidates
         .filter_map(|candidate| {
             let distance = edit_distance(text, candidate);

@@ -42,6 +42,11 @@ pub(super) async fn recover(journal: &dyn Journal, shared: &Shared, load: &Load)
         if let Some(incident) = folded(journal, id).await? {
             remember(&mut ledger, &incident);
             ledger.closed.remember(&incident);
+            // What it asked of models has an end that is not recorded yet.
+            if incident.exchanges.iter().any(|exchange| !exchange.settled) {
+                let pinned = pinned(journal, &incident, &current, load, &mut configs).await?;
+                ledger.slots.insert(incident.id.clone(), Slot::new(incident, pinned));
+            }
         }
     }
     let mut after = None;
@@ -114,9 +119,8 @@ fn remember(ledger: &mut Ledger, incident: &Incident) {
         }
     }
     for exchange in &incident.exchanges {
-        // One of an open incident that has not ended counts there, until it has.
-        let lost = incident.closed_at.map(|_| exchange.reserved);
-        if let Some(spent) = exchange.end.as_ref().map(ExchangeEnd::charged).or(lost) {
+        // One that has not ended counts with its incident, until it has.
+        if let Some(spent) = exchange.end.as_ref().map(ExchangeEnd::charged) {
             ledger.spending.note(exchange.began_at, spent);
         }
     }

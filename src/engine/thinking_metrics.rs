@@ -1,6 +1,6 @@
 //! What is counted of models: questions, tokens, money, and how long answers take.
 
-use crate::domain::{AgentRole, EventBody, ExchangeEnd, ExchangeOutcome, Incident};
+use crate::domain::{AgentRole, Cost, EventBody, ExchangeEnd, ExchangeOutcome, Incident};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 use prometheus_client::registry::Registry;
@@ -85,13 +85,19 @@ impl ThinkingMetrics {
             ExchangeOutcome::Malformed { .. } => "malformed",
             ExchangeOutcome::Failed { .. } => "failed",
         };
-        let (model, agent) = (end.model.clone(), agent.map_or("", AgentRole::as_str));
+        // Nobody was asked where no model had a place, or what it had to be told did not fit.
+        let model = if end.model.is_empty() { "none".to_owned() } else { end.model.clone() };
+        let agent = agent.map_or("", AgentRole::as_str);
         self.questions.get_or_create(&QuestionLabels { agent, model: model.clone(), outcome }).inc();
-        for (direction, count) in [("input", end.usage.input), ("output", end.usage.output)] {
+        for (direction, count) in
+            [("input", end.usage.input), ("output", end.usage.output)].into_iter().filter(|it| it.1 > 0)
+        {
             self.tokens.get_or_create(&TokenLabels { model: model.clone(), direction }).inc_by(count);
         }
-        self.cost.get_or_create(&ModelLabels { model: model.clone() }).inc_by(end.cost.units());
-        if !remembered {
+        if end.cost > Cost::default() {
+            self.cost.get_or_create(&ModelLabels { model: model.clone() }).inc_by(end.cost.units());
+        }
+        if end.answer.is_some() && !remembered {
             self.seconds.get_or_create(&ModelLabels { model }).observe(end.milliseconds as f64 / 1_000.0);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Snapshot, storm};
 use crate::config::{Agent, Agents};
-use crate::domain::{AgentRole, Exchange, Incident, Spent, TimeSpan};
+use crate::domain::{AgentRole, Cost, Digest, Exchange, ExchangeEnd, Incident, Spent, TimeSpan, Timestamp, Usage};
 
 /// An agent as it is asked now. Models, limits and prompts go together, so that all of them are those in force; whoever
 /// began without models goes on without.
@@ -49,6 +49,16 @@ pub(super) fn in_the_way(incident: &Incident, snapshot: &Snapshot<'_>, role: Age
     } else {
         None
     }
+}
+
+/// The answer of an incident to an equal question, for nothing, if one came within so long before now and was used. What
+/// another incident was answered is not looked at.
+pub fn remembered(incident: &Incident, request: &Digest, now: Timestamp, within: TimeSpan) -> Option<ExchangeEnd> {
+    let since = now - within.as_chrono();
+    let of_use = |known: &&Exchange| known.settled && known.unused.is_none() && known.began_at >= since;
+    let mut before = incident.exchanges.iter().rev().filter(of_use);
+    let end = before.find_map(|known| known.end.as_ref().filter(|end| end.request == *request))?;
+    Some(ExchangeEnd { usage: Usage::default(), cost: Cost::default(), ..end.clone() })
 }
 
 /// What models cost an incident, or may: a question counts as dear as it can be until it has ended.

@@ -27,6 +27,8 @@ fn is_weighed(event: &EventBody) -> bool {
     matches!(
         event,
         EventBody::ExchangeBegun { .. }
+            | EventBody::ExchangeSettled { .. }
+            | EventBody::ModelsNotAsked { .. }
             | EventBody::PlanMade { .. }
             | EventBody::PhaseFinished { .. }
             | EventBody::GateDecided { .. }

@@ -36,7 +36,7 @@ mod tests;
 mod think;
 mod waiting;
 
-pub use allowance::{agent, patience};
+pub use allowance::{agent, patience, remembered};
 pub use answer::answered;
 pub use backoff::{MAX_ATTEMPTS, backoff};
 pub use correlate::{Correlated, Episodes, Known, correlate, diagnose_by_hand, only_reads, operate_by_hand};

@@ -7,11 +7,11 @@
 //!
 //! The runbook plan always stands behind: whatever a model does or does not do, the incident goes on.
 
-use super::allowance::{self, agent, in_the_way, is_decisive};
+use super::allowance::{self, in_the_way, is_decisive};
 use super::{Effect, Next, Snapshot, diagnose};
 use crate::domain::{
-    AgentRole, Difference, Digest, EventBody, Evidence, Exchange, ExchangeEnd, ExchangeOutcome, Finding, Incident,
-    PhaseName, Plan, PlanSource, Proposal, ProposedRemedy, Step, Trigger, Usage, Window,
+    AgentRole, Cause, Difference, Digest, EventBody, Evidence, Exchange, ExchangeEnd, ExchangeOutcome, Finding,
+    Incident, PhaseName, Plan, PlanSource, Proposal, ProposedRemedy, Step, Trigger, Usage, Window,
 };
 use crate::{
     brief::{self, Changed},
@@ -96,7 +96,9 @@ fn ask(incident: &Incident, snapshot: &Snapshot<'_>, role: AgentRole) -> Option<
             Some(end) => Some(settle(incident, snapshot, exchange, end)),
         };
     }
-    agent(&snapshot.pinned.agents, &snapshot.current.agents, role)?;
+    if snapshot.pinned.agents.agent(role).models.is_empty() {
+        return None;
+    }
     // Whatever is in the way of a question now is no reason to wait for it to go away.
     match in_the_way(incident, snapshot, role) {
         None => Some(Next::Append(vec![begun(incident, snapshot, role, Vec::new(), Vec::new())])),
@@ -129,9 +131,8 @@ pub(super) fn left_over(incident: &Incident, snapshot: &Snapshot<'_>) -> Vec<Eve
         let awaited = latest(incident, exchange.agent).is_some_and(|latest| latest.index == index);
         match &exchange.end {
             None if exchange.process != snapshot.process => {
-                let error = "the process that asked ended before there was an answer";
-                events.push(EventBody::ExchangeEnded { index, end: lost(exchange, error) });
-                events.push(unused(exchange, error));
+                events.push(EventBody::ExchangeEnded { index, end: lost(exchange) });
+                events.push(unused(exchange, LOST));
             }
             Some(end) if incident.closed_at.is_some() || !awaited => {
                 let why = match &end.outcome {
@@ -147,7 +148,15 @@ pub(super) fn left_over(incident: &Incident, snapshot: &Snapshot<'_>) -> Vec<Eve
 }
 
 /// The end of a question whose answer is lost, as dear as it may have been.
-fn lost(exchange: &Exchange, error: &str) -> ExchangeEnd {
+/// Why there is no answer where nobody is left who waited for it.
+const LOST: &str = "the process that asked ended before there was an answer";
+
+/// Whether an exchange ended so, with nobody to wait for its answer.
+pub(super) fn is_lost(end: &ExchangeEnd) -> bool {
+    matches!(&end.outcome, ExchangeOutcome::Failed { error } if error == LOST)
+}
+
+fn lost(exchange: &Exchange) -> ExchangeEnd {
     ExchangeEnd {
         model: exchange.models.first().cloned().unwrap_or_default(),
         request: Digest::of(b""),
@@ -155,7 +164,7 @@ fn lost(exchange: &Exchange, error: &str) -> ExchangeEnd {
         usage: Usage { input: exchange.reserved.tokens, output: 0 },
         cost: exchange.reserved.money,
         milliseconds: 0,
-        outcome: ExchangeOutcome::Failed { error: error.to_owned() },
+        outcome: ExchangeOutcome::Failed { error: LOST.to_owned() },
     }
 }
 
@@ -236,8 +245,7 @@ fn settle(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, end
             let (evidence, input) = (diagnose::evidence(incident), diagnose::input(incident, snapshot));
             match judge::claimed(claims, &input.case(&evidence), snapshot.kind, &format!("claim_{index}")) {
                 Ok(findings) => {
-                    let model = Some(end.model.clone());
-                    let findings = findings.into_iter().map(|finding| Finding { model: model.clone(), ..finding });
+                    let findings = findings.into_iter().map(|finding| claimed_by(&end.model, finding));
                     used(index, findings.map(|finding| EventBody::FindingMade { finding }).collect())
                 }
                 Err(faults) => again(incident, snapshot, exchange, faults),
@@ -245,6 +253,15 @@ fn settle(incident: &Incident, snapshot: &Snapshot<'_>, exchange: &Exchange, end
         }
         ExchangeOutcome::Proposed { proposal } => proposed(incident, snapshot, exchange, &end.model, proposal),
     }
+}
+
+/// A claim under its model's name: whoever reads the cause, or decides on its remedy, sees whose word it is.
+fn claimed_by(model: &str, finding: Finding) -> Finding {
+    let cause = finding.cause.map(|cause| {
+        let summary = format!("the model {model} claims, and no rule shows: {}", cause.summary);
+        Cause { summary, ..cause }
+    });
+    Finding { model: Some(model.to_owned()), cause, ..finding }
 }
 
 fn proposed(

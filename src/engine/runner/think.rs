@@ -40,7 +40,7 @@ impl Runner {
         let question = sent(asked);
         let told = serde_json::to_vec_pretty(&question).unwrap_or_default();
         let request = Digest::of(&told);
-        if let Some(known) = self.remembered(job, &request) {
+        if let Some(known) = flow::remembered(&job.incident, &request, crate::engine::now(), current.agents.remember) {
             return ended(index, ExchangeEnd { milliseconds: since(started), ..known }, Vec::new());
         }
         let left = patience.as_std().saturating_sub(started.elapsed());
@@ -99,15 +99,6 @@ impl Runner {
             windows: &windows,
             said: said.as_deref(),
         })
-    }
-
-    /// The answer of the same incident to an equal question of a short while ago, if there was one that could be used.
-    fn remembered(&self, job: &Job, request: &Digest) -> Option<ExchangeEnd> {
-        let since = crate::engine::now() - job.pinned.agents.remember.as_chrono();
-        let of_use = |known: &&Exchange| known.settled && known.unused.is_none() && known.began_at >= since;
-        let mut before = job.incident.exchanges.iter().rev().filter(of_use);
-        let end = before.find_map(|known| known.end.as_ref().filter(|end| end.request == *request))?;
-        Some(ExchangeEnd { usage: Usage::default(), cost: Cost::default(), ..end.clone() })
     }
 
     /// What the model said before, in the exchange that had faults.

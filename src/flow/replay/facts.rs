@@ -1,13 +1,17 @@
 //! What of a record happened, and what was decided; what was seen of one step when another, equal one asks for it.
 
 use crate::domain::{ApprovalState, Event, EventBody, Incident, Step, StepId, StepOutcome, Trigger};
-use crate::flow::Effect;
+use crate::flow::{Effect, think};
 
 /// Whether an event came from outside, rather than of a decision.
 pub(super) fn happened(event: &Event, before: &Event, incident: &Incident) -> bool {
     match &event.body {
+        // Nobody was left who would have waited for the answer.
+        EventBody::ExchangeSettled { index, .. } => {
+            matches!(&before.body, EventBody::ExchangeEnded { index: ended, end } if ended == index && think::is_lost(end))
+        }
         EventBody::ExchangeBegun { .. }
-        | EventBody::ExchangeSettled { .. }
+        | EventBody::ModelsNotAsked { .. }
         | EventBody::PlanMade { .. }
         | EventBody::ExpectationJudged { .. }
         | EventBody::PhaseFinished { .. }
@@ -62,6 +66,7 @@ pub(super) fn alike(then: &EventBody, now: &EventBody) -> bool {
         (Body::ExchangeBegun { index: one, agent: then, .. }, Body::ExchangeBegun { index: other, agent: now, .. }) => {
             one == other && then == now
         }
+        (Body::ModelsNotAsked { agent: then, .. }, Body::ModelsNotAsked { agent: now, .. }) => then == now,
         (Body::ExchangeSettled { unused: then, .. }, Body::ExchangeSettled { unused: now, .. }) => {
             then.is_some() == now.is_some()
         }

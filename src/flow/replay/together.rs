@@ -94,13 +94,6 @@ impl Walk<'_> {
             EventBody::ExchangeBegun { process, .. } | EventBody::CallIntended { process, .. } => Some(process),
             _ => None,
         });
-        let lost = |index: u32| {
-            self.incident.exchanges.iter().any(|exchange| exchange.index == index && exchange.end.is_none())
-        };
-        match left.first().map(|event| &event.body) {
-            // Nobody waited for its answer any more.
-            Some(EventBody::ExchangeSettled { index, .. }) if lost(*index) => String::new(),
-            _ => named.unwrap_or(&self.process).clone(),
-        }
+        named.unwrap_or(&self.process).clone()
     }
 }

@@ -115,6 +115,7 @@ fn decision(body: &EventBody, steps: &BTreeMap<&StepId, &Step>, agents: &BTreeMa
             };
             one(What::Model, agent.as_str(), words)
         }
+        EventBody::ModelsNotAsked { agent, .. } => one(What::Model, agent.as_str(), words),
         EventBody::VerdictReached { .. } => one(What::Verdict, "", words),
         EventBody::IncidentEscalated { .. } => one(What::Escalation, "", words),
         _ => return None,
@@ -151,6 +152,7 @@ pub(super) fn of(body: &EventBody, steps: &BTreeMap<&StepId, &Step>) -> String {
         }
         EventBody::ExchangeBegun { agent, faults, .. } if faults.is_empty() => format!("asks the {agent}"),
         EventBody::ExchangeBegun { agent, faults, .. } => format!("asks the {agent} again: {}", faults.join("; ")),
+        EventBody::ModelsNotAsked { agent, why, .. } => format!("does not ask the {agent}: {why}"),
         EventBody::ExchangeSettled { unused: None, .. } => "uses the answer".to_owned(),
         EventBody::ExchangeSettled { unused: Some(why), .. } => format!("does not use the answer: {why}"),
         EventBody::StepFinished { step, outcome, .. } => match outcome {

@@ -4,9 +4,9 @@ use super::thinking::{ends_as_ever, proposal, step, thinking, unused};
 use super::{trouble::count, world::World};
 use crate::config::Prices;
 use crate::domain::{
-    AgentRole, AlertStatus, Alerting, Cost, EventBody, ExchangeOutcome, IncidentState, Spent, TimeSpan, Trigger,
+    AgentRole, AlertStatus, Alerting, Cost, Digest, EventBody, ExchangeOutcome, IncidentState, Spent, TimeSpan, Trigger,
 };
-use crate::flow::{Effect, Next};
+use crate::flow::{Effect, Next, remembered};
 use serde_json::json;
 
 /// Why who was not asked.
@@ -147,6 +147,18 @@ fn an_answer_that_another_process_waited_for_is_lost_and_asked_for_no_more() {
     );
 }
 
+/// Its replay knows no process, and nothing else is decided that would name one.
+#[test]
+fn an_answer_that_was_lost_while_a_person_has_the_wheel_is_settled() {
+    let mut world = thinking(&["planner"], Vec::new());
+    world.settle_until("exchange_begun");
+    world.append(vec![EventBody::IncidentTakenOver { by: "alice".into() }]);
+    world.process = "two".into();
+    world.settle();
+    assert!(world.incident.exchanges[0].settled, "{:?}", world.incident.exchanges);
+    assert_eq!(world.kinds().last().map(String::as_str), Some("exchange_settled"));
+}
+
 #[test]
 fn an_answer_is_waited_for_whatever_happens_meanwhile() {
     type Change = fn(&mut World);
@@ -208,4 +220,23 @@ fn whoever_babbles_delays_a_diagnosis_no_longer_than_whoever_is_away() {
     world.append(vec![EventBody::DiagnosisRequested { by: "alice".into(), note: String::new() }]);
     world.settle();
     assert_eq!(world.incident.exchanges.len(), 6, "each diagnosis has its own patience");
+}
+
+#[test]
+fn an_equal_question_of_one_incident_is_answered_from_memory_for_a_while() {
+    let mut world = thinking(&["planner"], vec![proposal(json!([step("memory", "check_resources")]), json!([]))]);
+    world.settle_until("exchange_settled");
+    let (asked, other) = (Digest::of(b"question"), Digest::of(b"another"));
+    let within = TimeSpan::from_secs(600);
+    let recalled = |world: &World, request: &Digest, seconds: i64| {
+        remembered(&world.incident, request, world.now + chrono::Duration::seconds(seconds), within)
+    };
+    let end = recalled(&world, &asked, 600).expect("it was asked");
+    assert_eq!(Some(&end.outcome), world.incident.exchanges[0].end.as_ref().map(|end| &end.outcome));
+    assert_eq!((end.usage.total(), end.cost), (0, Cost::default()), "it is paid for once");
+    assert_eq!(recalled(&world, &other, 0), None, "another question");
+    assert_eq!(recalled(&world, &asked, 601), None, "too long ago");
+    world.bent = true;
+    world.incident.exchanges[0].unused = Some("it was refused".into());
+    assert_eq!(recalled(&world, &asked, 0), None, "it was of no use");
 }

@@ -160,7 +160,13 @@ fn a_claim_counts_where_no_rule_shows_a_cause_and_not_elsewhere() {
     world.answers.push_back(claims(json!([status]), "disk_full", 1.0));
     world.settle();
     let claimed = world.incident.findings.iter().find(|finding| finding.is_claimed()).expect("a finding");
-    assert_eq!(claimed.cause.as_ref().unwrap().code, "disk_full");
+    let cause = claimed.cause.as_ref().unwrap();
+    let whose = "the model scripted claims, and no rule shows: it was so";
+    assert_eq!(
+        (cause.code.as_str(), cause.summary.as_str()),
+        ("disk_full", whose),
+        "whoever decides sees whose word it is"
+    );
     assert_eq!(world.incident.cause.as_ref().unwrap().code, "killed_externally", "what a rule shows is worth more");
     ends_as_ever(&mut world);
 }

@@ -63,7 +63,7 @@ pub fn accept(proposal: &Proposal, offer: &Offer<'_>, model: &str, revision: u32
 
 fn kept(proposal: &Proposal, offer: &Offer<'_>, faults: &mut Vec<String>) -> Vec<(PhaseName, Step)> {
     let known = |name: &str| offer.left.iter().any(|left| left.step.name == name);
-    let unknown = proposal.keep.iter().filter(|name| !known(name));
+    let unknown = proposal.keep.iter().filter(|name| !known(name)).take(MAX_STEPS);
     faults.extend(unknown.map(|name| {
         let near = nearest(name, offer.left.iter().map(|left| left.step.name.as_str()));
         format!("keep: no planned step is named '{}'{}", clean_text(name, 60), did_you_mean(&near))
